@@ -3,3 +3,4 @@
 //! This page is the map of the house.
 
 pub mod domain;
+pub mod storage;
