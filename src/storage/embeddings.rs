@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use futures_util::{StreamExt, TryStreamExt};
 use half::f16;
-use half::slice::HalfFloatSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
@@ -17,6 +18,9 @@ use crate::domain::ids::{ContentHash, ProjectId};
 
 /// Embeddings of one `INSERT`: each is a few kilobytes.
 const PUT_CHUNK: usize = 100;
+
+/// Lists read side by side: one per core of a small machine, and readers are left for others.
+const CONCURRENT_READS: usize = 2;
 
 impl Storage {
     /// The embeddings of `hashes` under the backbone `fingerprint`, in their order; `None` where there is none. Values
@@ -29,27 +33,41 @@ impl Storage {
         hashes: &[ContentHash],
         fingerprint: &str,
     ) -> Result<Vec<Option<Vec<f32>>>> {
-        let mut positions: HashMap<ContentHash, Vec<usize>> = HashMap::with_capacity(hashes.len());
-        for (position, hash) in hashes.iter().enumerate() {
-            positions.entry(*hash).or_default().push(position);
+        let mut distinct = hashes.to_vec();
+        // Rows lie about in the order of their keys.
+        distinct.sort_unstable();
+        distinct.dedup();
+        let mut parts = futures_util::stream::iter(lists(&distinct))
+            .map(|list| self.embeddings_of(list, fingerprint))
+            .buffer_unordered(CONCURRENT_READS);
+        let mut found = HashMap::with_capacity(distinct.len());
+        while let Some(part) = parts.try_next().await? {
+            found.extend(part);
         }
-        let distinct: Vec<ContentHash> = positions.keys().copied().collect();
-        let mut found = vec![None; hashes.len()];
-        for list in lists(&distinct) {
-            let sql = format!(
-                "SELECT content_hash, dim, vector FROM embeddings WHERE fingerprint = $1 AND content_hash IN ({})",
-                placeholders(2, list.len())
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(fingerprint.to_owned());
-            for hash in list {
-                query = query.bind(hash.to_hex());
-            }
-            for row in query.fetch_all(&self.read).await? {
-                let (hash, vector) = read(&row)?;
-                for &position in positions.get(&hash).into_iter().flatten() {
-                    found[position] = Some(vector.clone());
-                }
-            }
+        if distinct.len() == hashes.len() {
+            return Ok(hashes.iter().map(|hash| found.remove(hash)).collect());
+        }
+        Ok(hashes.iter().map(|hash| found.get(hash).cloned()).collect())
+    }
+
+    /// Rows are decoded while the engine reads the next ones.
+    async fn embeddings_of(
+        &self,
+        list: Vec<ContentHash>,
+        fingerprint: &str,
+    ) -> Result<Vec<(ContentHash, Vec<f32>)>> {
+        let sql = format!(
+            "SELECT content_hash, dim, vector FROM embeddings WHERE fingerprint = $1 AND content_hash IN ({})",
+            placeholders(2, list.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(fingerprint.to_owned());
+        for hash in &list {
+            query = query.bind(hash.to_hex());
+        }
+        let mut rows = query.fetch(&self.read);
+        let mut found = Vec::with_capacity(list.len());
+        while let Some(row) = rows.try_next().await? {
+            found.push(read(&row)?);
         }
         Ok(found)
     }
@@ -160,11 +178,9 @@ fn decode(hash: ContentHash, dim: i64, bytes: &[u8]) -> Result<Vec<f32>> {
             bytes.len()
         )));
     }
-    let halves: Vec<f16> = bytes
-        .chunks_exact(2)
-        .map(|pair| f16::from_le_bytes([pair[0], pair[1]]))
-        .collect();
-    Ok(halves.to_f32_vec())
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let bits: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+    Ok(bits.reinterpret_cast::<f16>().to_f32_vec())
 }
 
 #[cfg(test)]
