@@ -2,4 +2,4 @@
 
 pub mod domain;
 pub mod model;
-pub mod vision;
+pub mod storage;

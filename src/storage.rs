@@ -1,0 +1,94 @@
+//! What the program remembers: projects, tasks, annotations, events, jobs, cached embeddings, versions.
+//!
+//! One struct over two engines. SQLite (a file in the data directory) is the default, PostgreSQL is taken by its URL, and
+//! every query is one text for both. Times are Unix microseconds and come in as arguments.
+//!
+//! **Concurrency.** Every transaction first writes the row of its project, so what it reads afterwards stays true until
+//! it commits, on both engines. On SQLite all writers of a process share one connection and queue for it fairly; another
+//! process is waited for, up to [`connect::BUSY_TIMEOUT_MS`].
+//!
+//! **Durability.** SQLite runs in WAL mode with `synchronous=NORMAL`: what was committed survives a crash or SIGKILL of
+//! the program; after a power cut or a kernel panic the last commits may be missing, but the file stays consistent, and
+//! Label Studio's export brings the annotations back. WAL needs shared memory, so the data directory must not lie on a
+//! network file system; use PostgreSQL there.
+
+use std::path::Path;
+
+use sqlx::{Any, AnyPool, Transaction};
+
+pub mod annotations;
+pub mod connect;
+pub mod embeddings;
+mod error;
+pub mod events;
+pub mod images;
+pub mod jobs;
+pub mod projects;
+mod sql;
+pub mod tasks;
+pub mod versions;
+
+pub use annotations::{AnnotationCounts, AnnotationRecord, Export, Reconciled};
+pub use connect::FILE_NAME;
+pub use error::StorageError;
+pub use events::{EventOutcome, EventRecord, EventRow};
+pub use images::ImageRecord;
+pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS};
+pub use projects::{Project, ProjectConfig, ProjectInfo};
+pub use tasks::{TaskCounts, TaskRecord};
+pub use versions::{NewVersion, Version};
+
+/// Result of every operation of this room.
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// A transaction on either engine.
+type Tx = Transaction<'static, Any>;
+
+/// Handle to the database; clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    read: AnyPool,
+    write: AnyPool,
+    engine: connect::Engine,
+}
+
+impl Storage {
+    /// Opens the database at `url`, creates or migrates its tables, and returns once it is usable.
+    ///
+    /// `url` is `sqlite:PATH`, `sqlite://PATH` (missing folders and the file are made) or `postgres://...`.
+    ///
+    /// # Errors
+    /// [`StorageError::Invalid`] for a URL it can't read, [`StorageError::Unavailable`] when nothing answers there,
+    /// [`StorageError::NewerSchema`] for a database of a newer program, [`StorageError::Damaged`] for a file that is no
+    /// database. No message holds a password.
+    pub async fn connect(url: &str) -> Result<Self> {
+        connect::Target::parse(url)?.open().await
+    }
+
+    /// Opens [`FILE_NAME`] (SQLite) in the folder `dir`; both are made where missing.
+    ///
+    /// # Errors
+    /// As [`Storage::connect`].
+    pub async fn open_dir(dir: &Path) -> Result<Self> {
+        connect::Target::file(&dir.join(FILE_NAME))?.open().await
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when it gives none.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.read).await?;
+        Ok(())
+    }
+
+    /// Waits for running statements and closes all connections of all clones.
+    pub async fn close(&self) {
+        self.write.close().await;
+        self.read.close().await;
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        Ok(self.write.begin_with(self.engine.begin()).await?)
+    }
+}
