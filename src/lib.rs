@@ -2,4 +2,6 @@
 //!
 //! This page is the map of the house.
 
+pub mod blobs;
 pub mod domain;
+pub mod vision;
