@@ -1,0 +1,112 @@
+//! From an image file's bytes to the pixels a backbone takes.
+//!
+//! bytes -> limits -> decode by content, never by name -> RGB -> squash to a square -> EXIF orientation ->
+//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock.
+
+mod decode;
+mod error;
+
+#[cfg(test)]
+mod tests;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, RgbImage};
+
+pub use decode::{Described, MAX_SIDE_PX, describe};
+pub use error::VisionError;
+
+/// JPEG quality of a thumbnail, 1 to 100: the usual balance for small previews.
+const THUMBNAIL_QUALITY: u8 = 80;
+
+/// How much of an image is looked at before it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest file, in bytes.
+    pub max_bytes: usize,
+    /// Largest picture, in pixels (width x height), checked in the header before anything is decoded. Decoding
+    /// takes up to 11 bytes for each.
+    pub max_pixels: u64,
+}
+
+/// What a backbone wants to see.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Input {
+    /// Side of the square, in pixels.
+    pub px: usize,
+    /// Subtracted from each channel (red, green, blue), on the scale 0 to 255.
+    pub mean: [f32; 3],
+    /// Multiplied with the difference.
+    pub scale: [f32; 3],
+}
+
+/// Decodes, squashes and normalises one image: `[3, px, px]` numbers, channel by channel, row by row.
+///
+/// The aspect ratio is not kept and nothing is cropped. The resize is bilinear with a support that grows with the
+/// reduction, which is Pillow's `resize(.., BILINEAR)`, within 1/255. Transparency is dropped, not blended, and
+/// grey is repeated, as Pillow's `convert("RGB")` does; 16-bit channels are
+/// scaled to 8 (where Pillow would clip 16-bit grey to white).
+/// Colour profiles are ignored. Of an animation the first frame counts.
+///
+/// # Errors
+/// The bytes are too many, no image of a known format, or damaged; the picture has too many pixels; the input's
+/// side is not 1 to [`MAX_SIDE_PX`].
+pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Vec<f32>, VisionError> {
+    let side = u32::try_from(input.px).ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
+    let side = side.ok_or(VisionError::Side { px: input.px })?;
+    let (picture, orientation) = decode::decode(bytes, limits)?;
+    // Turning the small square instead of the whole picture is the same but for rounding: the filter is symmetric.
+    let mut square = DynamicImage::ImageRgb8(resize(&picture, side, side)?);
+    square.apply_orientation(orientation);
+    Ok(normalise(square.as_bytes(), input))
+}
+
+/// A small JPEG of the image, upright, at most `max_side` pixels wide and high, never enlarged.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn thumbnail(bytes: &[u8], max_side: u32, limits: &Limits) -> Result<Vec<u8>, VisionError> {
+    if max_side == 0 {
+        return Err(VisionError::Side { px: 0 });
+    }
+    let (picture, orientation) = decode::decode(bytes, limits)?;
+    let (width, height) = fit(picture.dimensions(), max_side);
+    let mut small = DynamicImage::ImageRgb8(resize(&picture, width, height)?);
+    small.apply_orientation(orientation);
+    let mut jpeg = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY);
+    small.write_with_encoder(encoder).map_err(|error| VisionError::Resize { reason: error.to_string() })?;
+    Ok(jpeg)
+}
+
+/// The largest size of the same shape with no side above `max_side`, each side at least one pixel.
+fn fit((width, height): (u32, u32), max_side: u32) -> (u32, u32) {
+    let longest = width.max(height);
+    if longest <= max_side {
+        return (width, height);
+    }
+    let shrink =
+        |side: u32| (f64::from(side) * f64::from(max_side) / f64::from(longest)).round().max(1.0) as u32;
+    (shrink(width), shrink(height))
+}
+
+fn resize(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage, VisionError> {
+    let failed = |reason: String| VisionError::Resize { reason };
+    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
+    let source = source.map_err(|error| failed(error.to_string()))?;
+    let mut target = Image::new(width, height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
+    RgbImage::from_raw(width, height, target.into_vec()).ok_or_else(|| failed("wrong size".to_owned()))
+}
+
+/// Interleaved RGB bytes to normalised planes.
+fn normalise(rgb: &[u8], input: &Input) -> Vec<f32> {
+    let mut planes = Vec::with_capacity(rgb.len());
+    for channel in 0..3 {
+        let (mean, scale) = (input.mean[channel], input.scale[channel]);
+        planes.extend(rgb.iter().skip(channel).step_by(3).map(|&value| (f32::from(value) - mean) * scale));
+    }
+    planes
+}
