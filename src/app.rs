@@ -1,0 +1,265 @@
+//! The hallway: the only place that wires rooms together. Build, then run.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+
+use crate::blobs::Blobs;
+use crate::config::{Settings, Trigger as TriggerSetting};
+use crate::embed::Embedder;
+use crate::http::auth::{Access, require};
+use crate::http::{BodyLimits, State};
+use crate::inference::{Inference, Workers};
+use crate::labelstudio::{Client, Media};
+use crate::model::{Backbone, load_backbone};
+use crate::models::Models;
+use crate::models::starter::Starter;
+use crate::storage::Storage;
+use crate::training::{Policy, Rooms, Trainer, TrainerThread, Training, Trigger};
+use crate::vision::Limits;
+use crate::{http, telemetry};
+
+mod connect;
+
+/// Images in flight over all requests; beyond them callers are asked to come back.
+const MAX_IMAGES_IN_FLIGHT: usize = 20_000;
+
+/// Requests under way get so long to finish after a stop signal.
+const DRAIN_SECONDS: u64 = 10;
+
+/// Time for a client to send its request head.
+const REQUEST_HEAD: Duration = Duration::from_secs(10);
+
+/// The rooms that do the work, without a door; the command line uses them too.
+pub struct House {
+    pub storage: Storage,
+    pub embedder: Embedder,
+    pub models: Models,
+    pub training: Training,
+    pub label_studio: Client,
+    threads: (Workers, TrainerThread),
+}
+
+/// A server that listens but does not answer yet.
+pub struct Application {
+    house: House,
+    server: Server,
+    port: u16,
+    reconcile_every: Option<Duration>,
+    guarded: bool,
+    settings: Settings,
+}
+
+impl House {
+    /// Opens the stores, loads the backbone, starts the threads.
+    ///
+    /// # Errors
+    /// A store can't be opened, or the backbone file can't be used.
+    pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
+        let data_dir = &settings.storage.data_dir;
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("data directory `{}` can't be made; choose another with --data-dir", data_dir.display()))?;
+        let storage = open_storage(settings).await?;
+        let blobs = Blobs::open(&data_dir.join("models"))?;
+        let backbone = tokio::task::spawn_blocking({
+            let model = settings.model.clone();
+            move || connect::backbone(&model)
+        })
+        .await??;
+        let threads = threads(settings);
+        let starter = connect::starter(settings);
+        let fingerprint = backbone.spec().fingerprint.clone();
+        let (inference, workers) = Inference::start(backbone, threads, MAX_IMAGES_IN_FLIGHT)?;
+        let label_studio = connect::client(settings)?;
+        let media = connect::media(settings, &label_studio)?;
+        let limits = Limits {
+            max_bytes: settings.images.max_image_bytes,
+            max_pixels: settings.images.max_image_pixels,
+        };
+        let embedder = Embedder::new(storage.clone(), media, inference, limits, threads, unix_micros);
+        let models = Models::new(storage.clone(), blobs, fingerprint, starter);
+        let (trainer, trainer_thread) = Trainer::start()?;
+        let rooms = Rooms {
+            storage: storage.clone(),
+            embedder: embedder.clone(),
+            models: models.clone(),
+            label_studio: label_studio.clone(),
+            trainer,
+        };
+        let training = Training::new(rooms, policy(settings), owner(), unix_micros);
+        Ok(Self { storage, embedder, models, training, label_studio, threads: (workers, trainer_thread) })
+    }
+
+    /// Ends the threads; every other handle to the rooms must be gone.
+    pub fn close(self) {
+        let Self { storage: _, embedder, models, training, label_studio, threads: (workers, trainer) } = self;
+        drop((embedder, models, training, label_studio));
+        workers.join();
+        trainer.join();
+    }
+}
+
+impl Application {
+    /// Binds first, so that the port is known, then builds the rooms.
+    ///
+    /// # Errors
+    /// The address is taken, or a room can't be built.
+    pub async fn build(settings: Settings) -> anyhow::Result<Self> {
+        settings.validate()?;
+        let address = (settings.server.host, settings.server.port);
+        let listener = TcpListener::bind(address).with_context(|| {
+            format!("can't listen on {}:{}; is another server there? choose another --port", address.0, address.1)
+        })?;
+        let port = listener.local_addr()?.port();
+        let house = House::build(&settings).await?;
+        let access = Access {
+            basic: settings.server.basic_auth_user.clone().zip(settings.server.basic_auth_pass.clone()),
+            secret_path: settings.server.secret_path.clone(),
+        };
+        let guarded = access.is_guarded();
+        let state = web::Data::new(State {
+            access: access.clone(),
+            storage: house.storage.clone(),
+            embedder: house.embedder.clone(),
+            models: house.models.clone(),
+            training: house.training.clone(),
+            metrics: telemetry::metrics_handle().map_err(anyhow::Error::msg)?,
+            limits: BodyLimits {
+                bytes: settings.server.max_body_bytes,
+                tasks: settings.server.max_tasks_per_request,
+            },
+            score_threshold: settings.model.model_score_threshold,
+            advice: connect::advice(&settings),
+            now: unix_micros,
+        });
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .wrap(from_fn(require))
+                .wrap(from_fn(http::log))
+                .wrap(Compress::default())
+                .configure(http::routes(access.clone()))
+        })
+        .workers(settings.server.threads.into())
+        .client_request_timeout(REQUEST_HEAD)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let seconds = settings.label_studio.reconcile_seconds;
+        let reconcile_every = (seconds > 0).then(|| Duration::from_secs(seconds));
+        Ok(Self { house, server, port, reconcile_every, guarded, settings })
+    }
+
+    /// The port in use.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The rooms behind the door.
+    pub fn house(&self) -> &House {
+        &self.house
+    }
+
+    /// Serves until `shutdown` resolves, then drains requests, gives the running job back and ends the threads.
+    ///
+    /// # Errors
+    /// The server ended by itself.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { house, server, port, reconcile_every, guarded, settings } = self;
+        connect::announce(&settings, port, guarded);
+        let stop = CancellationToken::new();
+        let mut background = tokio::task::JoinSet::new();
+        let loaded = house.models.load_all().await.context("models can't be read from the database")?;
+        tracing::info!(projects = loaded, "models loaded");
+        background.spawn({
+            let (training, stop) = (house.training.clone(), stop.clone());
+            async move { training.run(stop).await }
+        });
+        background.spawn(keep_truth(house.training.clone(), house.label_studio.clone(), reconcile_every, stop.clone()));
+
+        let handle = server.handle();
+        let served = tokio::spawn(server);
+        shutdown.await;
+        tracing::info!("stopping");
+        stop_server(&handle).await;
+        stop.cancel();
+        while background.join_next().await.is_some() {}
+        let served = served.await;
+        tokio::task::spawn_blocking(move || house.close()).await?;
+        served?.context("the HTTP server failed")
+    }
+}
+
+async fn stop_server(handle: &ServerHandle) {
+    handle.stop(true).await;
+}
+
+/// Checks the token once, then compares labels with Label Studio's at start and on the timer.
+async fn keep_truth(training: Training, client: Client, every: Option<Duration>, stop: CancellationToken) {
+    if !client.is_configured() {
+        return;
+    }
+    tokio::select! {
+        () = connect::verify(&client) => {}
+        () = stop.cancelled() => return,
+    }
+    let Some(every) = every else { return };
+    let mut timer = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        tokio::select! {
+            () = training.reconcile_all() => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
+    match &settings.storage.database_url {
+        Some(url) => Ok(Storage::connect(url.expose_secret()).await?),
+        None => Ok(Storage::open_dir(&settings.storage.data_dir).await?),
+    }
+}
+
+fn threads(settings: &Settings) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if settings.model.inference_threads == 0 { cores } else { settings.model.inference_threads }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let training = &settings.training;
+    let micros = |ms: u64| i64::try_from(ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    Policy {
+        trigger: match training.train_trigger {
+            TriggerSetting::Submit => Trigger::Submit,
+            TriggerSetting::Toggle => Trigger::Toggle,
+            TriggerSetting::Manual => Trigger::Manual,
+        },
+        each_n_updates: i64::from(training.train_each_n_updates),
+        quiet_us: micros(training.train_quiet_ms),
+        max_wait_us: micros(training.train_max_wait_ms),
+    }
+}
+
+/// A name for this process that no other process of the same database has.
+fn owner() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+    format!("{host}/{}/{}", std::process::id(), unix_micros())
+}
+
+/// The wall clock, in Unix microseconds.
+pub fn unix_micros() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

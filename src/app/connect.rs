@@ -1,0 +1,105 @@
+//! From settings to the outside world: backbone, Label Studio client, image fetcher, and words for the person.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Device, ModelSettings, Settings};
+use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig};
+use crate::model::{Backbone, BackboneChoice, DeviceChoice, ModelError, load_backbone};
+use crate::models::starter::Starter;
+
+/// Time for a TCP and TLS handshake with Label Studio.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for one answer of Label Studio's API: an export of a large project takes some seconds.
+const API_TIMEOUT: Duration = Duration::from_secs(120);
+
+pub(super) fn backbone(settings: &ModelSettings) -> Result<Arc<dyn Backbone>, ModelError> {
+    let choice = match settings.backbone.as_str() {
+        "lite0" => BackboneChoice::Lite0,
+        "lite0-fast" => BackboneChoice::Lite0Fast,
+        "tiny" => BackboneChoice::Tiny,
+        path => BackboneChoice::File(PathBuf::from(path)),
+    };
+    let device = match settings.device {
+        Device::Flex => DeviceChoice::Flex,
+        Device::Ndarray => DeviceChoice::NdArray,
+    };
+    load_backbone(&choice, device)
+}
+
+pub(super) fn starter(settings: &Settings) -> Option<Starter> {
+    if settings.model.no_starter {
+        return None;
+    }
+    Starter::built_in().inspect_err(|error| tracing::error!(%error, "starter model left out")).ok()
+}
+
+pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
+    Ok(Client::new(ClientConfig {
+        base_url: settings.label_studio.base_url()?,
+        token: settings.label_studio.label_studio_api_key.clone(),
+        connect_timeout: CONNECT_TIMEOUT,
+        timeout: API_TIMEOUT,
+    })?)
+}
+
+pub(super) fn media(settings: &Settings, client: &Client) -> anyhow::Result<Media> {
+    let config = MediaConfig {
+        local_files_root: settings.label_studio.local_files_root.clone(),
+        allow: settings.images.fetch_allow_cidr.clone(),
+        max_image_bytes: settings.images.max_image_bytes,
+        image_timeout: Duration::from_secs(settings.images.image_timeout_seconds),
+        max_downloads: usize::from(settings.images.max_downloads),
+    };
+    Ok(Media::new(config, client)?)
+}
+
+/// Says at start whether the token works, and if not what to do.
+pub(super) async fn verify(client: &Client) {
+    match client.verify().await {
+        Ok(account) => tracing::info!(token = %account.kind, "Label Studio accepts the token"),
+        Err(error) => tracing::error!(%error, "Label Studio can't be used"),
+    }
+}
+
+/// What this installation lacks, in words for the person who looks at the status route.
+pub(super) fn advice(settings: &Settings) -> Vec<String> {
+    let mut advice = Vec::new();
+    if settings.label_studio.label_studio_url.is_none() {
+        advice.push(
+            "LABEL_STUDIO_URL is not set: uploaded images and local files can't be fetched, and labels that came \
+             by import are not learnt"
+                .to_owned(),
+        );
+    } else if settings.label_studio.label_studio_api_key.is_none() {
+        advice.push(
+            "LABEL_STUDIO_API_KEY is not set: Label Studio hands out neither uploads nor its export without a \
+             token; take one from Account & Settings > Access Token"
+                .to_owned(),
+        );
+    }
+    advice
+}
+
+/// The start-up banner: where to connect, and what is missing.
+pub(super) fn announce(settings: &Settings, port: u16, guarded: bool) {
+    let host = settings.server.host;
+    let shown = if host.is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { host };
+    tracing::info!("listening on http://{}", std::net::SocketAddr::new(shown, port));
+    if host.is_loopback() {
+        tracing::info!(
+            "paste this URL into Label Studio (project > Settings > Model); if Label Studio runs in a container or \
+             on another machine, start with --host 0.0.0.0 and paste this machine's address instead"
+        );
+    } else if !guarded {
+        tracing::warn!(
+            "everybody who reaches {host} may use this server: set BASIC_AUTH_USER and BASIC_AUTH_PASS, or SECRET_PATH"
+        );
+    }
+    for line in advice(settings) {
+        tracing::warn!("{line}");
+    }
+}

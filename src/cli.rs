@@ -1,0 +1,67 @@
+//! The command line: thin, it calls the rooms the server uses.
+
+mod healthcheck;
+mod serve;
+mod starter;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{LogFormat, Settings};
+use crate::telemetry;
+
+/// Label Studio ML backend in one binary: pre-annotates images, learns from every submit
+#[derive(Parser)]
+#[command(name = "weathervane", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter such as weathervane=debug,info
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", global = true)]
+    log_level: String,
+
+    /// Shape of the log lines
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  weathervane serve --label-studio-url http://127.0.0.1:8080
+  LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
+  weathervane healthcheck
+
+Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve Label Studio as its ML backend
+    Serve(Box<serve::Serve>),
+    /// Ask a running server for its health; for container health checks
+    Healthcheck(healthcheck::Healthcheck),
+    /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
+    Starter(Box<starter::StarterCommand>),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever made the command fail, in words for the person at the terminal.
+    pub fn run(self) -> anyhow::Result<()> {
+        telemetry::init_logs(&self.log_level, self.log_format == LogFormat::Json);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        match self.command {
+            Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Healthcheck(command) => runtime.block_on(command.run()),
+            Command::Starter(command) => runtime.block_on(command.run()),
+        }
+    }
+}
+
+/// All settings, for commands that open the same house as the server.
+#[derive(clap::Args)]
+struct HouseArgs {
+    #[command(flatten)]
+    settings: Settings,
+}

@@ -1,0 +1,346 @@
+//! Settings: one grouped struct, read from flags and environment, validated before anything starts.
+//!
+//! Names users already know from other Label Studio backends (`PORT`, `MODEL_DIR`, `LABEL_STUDIO_URL`,
+//! `LABEL_STUDIO_API_KEY`, `BASIC_AUTH_USER`, `START_TRAINING_EACH_N_UPDATES`, ...) keep their meaning.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Everything `weathervane serve` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    #[command(flatten)]
+    pub server: ServerSettings,
+    #[command(flatten)]
+    pub storage: StorageSettings,
+    #[command(flatten)]
+    pub label_studio: LabelStudioSettings,
+    #[command(flatten)]
+    pub images: ImageSettings,
+    #[command(flatten)]
+    pub model: ModelSettings,
+    #[command(flatten)]
+    pub training: TrainingSettings,
+}
+
+/// Where to listen and whom to let in.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
+pub struct ServerSettings {
+    /// Address to listen on; 0.0.0.0 serves other machines too (set a password then)
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// Port to listen on; 0 takes a free one and prints it
+    #[arg(long, env = "PORT", default_value_t = 9090)]
+    pub port: u16,
+
+    /// Write the port in use to this file once the server listens (useful with --port 0)
+    #[arg(long, value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
+
+    /// User name for HTTP Basic authentication; needs --basic-auth-pass too
+    #[arg(long, env = "BASIC_AUTH_USER", hide_env_values = true)]
+    pub basic_auth_user: Option<SecretString>,
+
+    /// Password for HTTP Basic authentication
+    #[arg(long, env = "BASIC_AUTH_PASS", hide_env_values = true)]
+    pub basic_auth_pass: Option<SecretString>,
+
+    /// Secret first path segment: `http://host:9090/SECRET` then works without Basic authentication,
+    /// for Label Studio's webhooks, which carry no credentials [16 to 128 letters, digits, `-`, `_`]
+    #[arg(long, env = "SECRET_PATH", hide_env_values = true)]
+    pub secret_path: Option<SecretString>,
+
+    /// Threads that answer HTTP requests
+    #[arg(long, env = "THREADS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: u16,
+
+    /// Largest request body, in bytes
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 64 * 1024 * 1024)]
+    pub max_body_bytes: usize,
+
+    /// Most tasks in one predict request
+    #[arg(long, env = "MAX_TASKS_PER_REQUEST", default_value_t = 20_000)]
+    pub max_tasks_per_request: usize,
+}
+
+/// Where labels, embeddings and models are kept.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Storage")]
+pub struct StorageSettings {
+    /// Directory for the database and the model files
+    #[arg(long, env = "MODEL_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+
+    /// PostgreSQL instead of the SQLite file in the data directory, e.g. postgres://user:password@host/name
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretString>,
+}
+
+/// How to reach Label Studio.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Label Studio")]
+pub struct LabelStudioSettings {
+    /// Address of Label Studio as seen from this program, with its sub-path if it has one
+    #[arg(long, env = "LABEL_STUDIO_URL", value_name = "URL")]
+    pub label_studio_url: Option<String>,
+
+    /// API token: a personal access token or a legacy token, told apart by themselves
+    #[arg(long, env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
+    pub label_studio_api_key: Option<SecretString>,
+
+    /// Directory that Label Studio serves as local files, if it is mounted here: images are then read directly
+    #[arg(long, env = "LOCAL_FILES_DOCUMENT_ROOT", value_name = "DIR")]
+    pub local_files_root: Option<PathBuf>,
+
+    /// Seconds between comparisons of our labels with Label Studio's; 0 turns them off
+    #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 600)]
+    pub reconcile_seconds: u64,
+}
+
+/// What may be fetched, and how much of it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Images")]
+pub struct ImageSettings {
+    /// Also fetch images from these networks; by default only public addresses and Label Studio itself
+    #[arg(long, env = "FETCH_ALLOW_CIDR", value_delimiter = ',', value_name = "CIDR")]
+    pub fetch_allow_cidr: Vec<IpNet>,
+
+    /// Largest image file, in bytes
+    #[arg(long, env = "MAX_IMAGE_BYTES", default_value_t = 20_000_000)]
+    pub max_image_bytes: usize,
+
+    /// Largest image, in pixels (width x height)
+    #[arg(long, env = "MAX_IMAGE_PIXELS", default_value_t = 100_000_000)]
+    pub max_image_pixels: u64,
+
+    /// Time for one image, in seconds: connect, redirects and download together
+    #[arg(long, env = "IMAGE_TIMEOUT_SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub image_timeout_seconds: u64,
+
+    /// Downloads at once
+    #[arg(long, env = "MAX_DOWNLOADS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_downloads: u16,
+}
+
+/// Which network looks at the images, and on what.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Model")]
+pub struct ModelSettings {
+    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, three times the speed), or a backbone file
+    #[arg(long, env = "BACKBONE", default_value = "lite0", value_name = "NAME|FILE")]
+    pub backbone: String,
+
+    /// Device that runs the tensors; `ndarray` is the slow, independent numeric check
+    #[arg(long, env = "DEVICE", default_value = "flex")]
+    pub device: Device,
+
+    /// Threads that look at images, one image each; 0 = one per core
+    #[arg(long, env = "INFERENCE_THREADS", default_value_t = 0)]
+    pub inference_threads: usize,
+
+    /// Hide regions whose probability is lower, unless the label config has its own `model_score_threshold`
+    #[arg(long, env = "MODEL_SCORE_THRESHOLD", value_name = "0..1")]
+    pub model_score_threshold: Option<f32>,
+
+    /// Don't pre-annotate weather projects with the built-in starter model
+    #[arg(long, env = "NO_STARTER")]
+    pub no_starter: bool,
+}
+
+/// Devices by the names users type.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    Flex,
+    Ndarray,
+}
+
+/// When to learn.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingSettings {
+    /// What starts a training: every submit, submits of projects whose toggle "Start model training on
+    /// annotation submission" is on, or only "Start training"
+    #[arg(long, env = "TRAIN_TRIGGER", default_value = "submit")]
+    pub train_trigger: Trigger,
+
+    /// Annotation changes that make a training worth it
+    #[arg(long, env = "START_TRAINING_EACH_N_UPDATES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub train_each_n_updates: u32,
+
+    /// Wait until no annotation came for so long, in milliseconds
+    #[arg(long, env = "TRAIN_QUIET_MS", default_value_t = 500)]
+    pub train_quiet_ms: u64,
+
+    /// But wait no longer than this after the first one, in milliseconds
+    #[arg(long, env = "TRAIN_MAX_WAIT_MS", default_value_t = 5_000)]
+    pub train_max_wait_ms: u64,
+}
+
+/// How log lines look.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What starts a training.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Every change of an annotation
+    Submit,
+    /// Changes in projects whose own toggle is on
+    Toggle,
+    /// Only "Start training" and `POST /train`
+    Manual,
+}
+
+/// A setting that can't be used; the message names the flag and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{flag}: {problem}")]
+pub struct SettingsError {
+    flag: &'static str,
+    problem: String,
+}
+
+fn wrong(flag: &'static str, problem: impl Into<String>) -> SettingsError {
+    SettingsError { flag, problem: problem.into() }
+}
+
+/// Shortest and longest secret path, in characters: 16 of 64 kinds are 96 bits.
+const SECRET_PATH_CHARS: std::ops::RangeInclusive<usize> = 16..=128;
+
+impl Settings {
+    /// Checks what the types can't say.
+    ///
+    /// # Errors
+    /// The first setting that contradicts another or can't work, with the flag's name and what to do.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        self.server.validate()?;
+        self.label_studio.base_url()?;
+        if let Some(threshold) = self.model.model_score_threshold
+            && !(0.0..=1.0).contains(&threshold)
+        {
+            return Err(wrong("--model-score-threshold", format!("{threshold} is not between 0 and 1")));
+        }
+        if self.training.train_max_wait_ms < self.training.train_quiet_ms {
+            return Err(wrong(
+                "--train-max-wait-ms",
+                format!(
+                    "{} ms is shorter than --train-quiet-ms ({} ms); raise it",
+                    self.training.train_max_wait_ms, self.training.train_quiet_ms
+                ),
+            ));
+        }
+        if let Some(root) = &self.label_studio.local_files_root
+            && !root.is_dir()
+        {
+            return Err(wrong("--local-files-root", format!("`{}` is not a directory", root.display())));
+        }
+        Ok(())
+    }
+}
+
+impl ServerSettings {
+    fn validate(&self) -> Result<(), SettingsError> {
+        match (&self.basic_auth_user, &self.basic_auth_pass) {
+            (Some(_), None) => return Err(wrong("--basic-auth-pass", "missing; --basic-auth-user needs it")),
+            (None, Some(_)) => return Err(wrong("--basic-auth-user", "missing; --basic-auth-pass needs it")),
+            (Some(user), Some(_)) if user.expose_secret().contains(':') => {
+                return Err(wrong("--basic-auth-user", "must not contain `:` (RFC 7617)"));
+            }
+            _ => {}
+        }
+        if let Some(secret) = &self.secret_path {
+            let secret = secret.expose_secret();
+            let plain = secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            if !plain || !SECRET_PATH_CHARS.contains(&secret.len()) {
+                return Err(wrong(
+                    "--secret-path",
+                    "must have 16 to 128 letters, digits, `-` or `_`; try `openssl rand -hex 16`",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LabelStudioSettings {
+    /// The configured address, checked.
+    ///
+    /// # Errors
+    /// The address is no http(s) URL, or carries credentials, a query or a fragment.
+    pub fn base_url(&self) -> Result<Option<url::Url>, SettingsError> {
+        const FLAG: &str = "--label-studio-url";
+        let Some(text) = self.label_studio_url.as_deref().filter(|text| !text.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let url = url::Url::parse(text.trim())
+            .map_err(|error| wrong(FLAG, format!("not a URL ({error}); write it like http://127.0.0.1:8080")))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong(FLAG, "must start with http:// or https:// and name a host"));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some()
+        {
+            return Err(wrong(FLAG, "must not carry credentials, a query or a fragment; the token has its own flag"));
+        }
+        Ok(Some(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn check(arguments: &[&str]) -> Result<(), String> {
+        let line = Line::try_parse_from([&["test"], arguments].concat()).map_err(|error| error.to_string())?;
+        line.settings.validate().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(check(&[]), Ok(()));
+    }
+
+    #[test]
+    fn each_wrong_setting_is_refused_by_its_name() {
+        for (arguments, flag) in [
+            (vec!["--basic-auth-user", "me"], "--basic-auth-pass"),
+            (vec!["--basic-auth-pass", "secret"], "--basic-auth-user"),
+            (vec!["--basic-auth-user", "a:b", "--basic-auth-pass", "x"], "--basic-auth-user"),
+            (vec!["--secret-path", "short"], "--secret-path"),
+            (vec!["--secret-path", "with/slash/with/slash"], "--secret-path"),
+            (vec!["--label-studio-url", "localhost:8080"], "--label-studio-url"),
+            (vec!["--label-studio-url", "http://me:pw@host"], "--label-studio-url"),
+            (vec!["--model-score-threshold", "1.5"], "--model-score-threshold"),
+            (vec!["--train-quiet-ms", "10", "--train-max-wait-ms", "5"], "--train-max-wait-ms"),
+            (vec!["--local-files-root", "/no/such/directory"], "--local-files-root"),
+            (vec!["--fetch-allow-cidr", "10.0.0.0/40"], "--fetch-allow-cidr"),
+        ] {
+            let message = check(&arguments).expect_err(flag);
+            assert!(message.contains(flag), "{message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_appear_in_debug_output() {
+        let line = Line::parse_from(["test", "--label-studio-api-key", "hush-hush", "--database-url", "postgres://u:hush-hush@h/d"]);
+        assert!(!format!("{:?}", line.settings).contains("hush-hush"));
+    }
+}

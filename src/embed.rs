@@ -1,0 +1,272 @@
+//! One path from an image's address to its embedding: fetch -> hash -> look up -> decode -> infer -> store.
+//!
+//! An image is embedded once. Memory holds the recent ones, the database all of them, keyed by the content's
+//! hash and the backbone's fingerprint; the addresses seen in a project point to content hashes, so that
+//! re-opening, retraining and ranking neither fetch nor run anything again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::inference::{Inference, InferenceError};
+use crate::labelstudio::{BasicCredentials, Media, MediaError};
+use crate::model::BackboneSpec;
+use crate::storage::{Storage, StorageError};
+use crate::vision::{self, Limits, VisionError};
+
+/// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
+const CACHE_BYTES: u64 = 48 * 1024 * 1024;
+
+/// An image that could not be had is not tried again for so long: a host that never answers must not cost an
+/// annotator the image timeout on every click, and a repaired one should show soon.
+const FAILURE_MEMORY: Duration = Duration::from_secs(20);
+
+/// Failures remembered at once.
+const FAILURES: u64 = 10_000;
+
+/// Images of one request on their way at once; downloads, decoding and inference have bounds of their own.
+const CONCURRENT_IMAGES: usize = 64;
+
+/// One image somebody wants embedded.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub project: ProjectId,
+    pub task: TaskId,
+    /// The address as the task's data holds it.
+    pub source: String,
+    /// For images on http hosts that ask for a password; never sent to Label Studio.
+    pub credentials: Option<BasicCredentials>,
+}
+
+/// An image's place in feature space.
+#[derive(Debug)]
+pub struct Embedded {
+    pub hash: ContentHash,
+    /// As long as the backbone's spec says.
+    pub vector: Vec<f32>,
+}
+
+/// Why one image has no embedding.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    #[error("image for task {task}: {source}")]
+    Vision { task: TaskId, source: VisionError },
+    #[error("image for task {task}: {source}")]
+    Inference { task: TaskId, source: InferenceError },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+/// What a batch gives: for each image its embedding or the reason why not, in order.
+pub type Batch = Vec<Result<Arc<Embedded>, Arc<EmbedError>>>;
+
+/// Address of an image within a project, as a digest: data URIs are long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(ProjectId, [u8; 32]);
+
+impl Key {
+    fn of(wanted: &Wanted) -> Self {
+        Self(wanted.project, *blake3::hash(wanted.source.as_bytes()).as_bytes())
+    }
+
+    fn text(self) -> String {
+        blake3::Hash::from_bytes(self.1).to_hex().to_string()
+    }
+}
+
+/// Embeds images; clone it freely.
+#[derive(Clone)]
+pub struct Embedder(Arc<Inner>);
+
+struct Inner {
+    storage: Storage,
+    media: Media,
+    inference: Inference,
+    limits: Limits,
+    decoders: Semaphore,
+    recent: Cache<Key, Arc<Embedded>>,
+    failed: Cache<Key, Arc<EmbedError>>,
+    now: fn() -> i64,
+}
+
+impl Embedder {
+    /// `decoders` images are decoded at once; `now` gives Unix microseconds.
+    pub fn new(
+        storage: Storage,
+        media: Media,
+        inference: Inference,
+        limits: Limits,
+        decoders: usize,
+        now: fn() -> i64,
+    ) -> Self {
+        let recent = Cache::builder()
+            .max_capacity(CACHE_BYTES)
+            .weigher(|_, embedded: &Arc<Embedded>| {
+                u32::try_from(embedded.vector.len() * size_of::<f32>() + 128).unwrap_or(u32::MAX)
+            })
+            .build();
+        let failed = Cache::builder().max_capacity(FAILURES).time_to_live(FAILURE_MEMORY).build();
+        let decoders = Semaphore::new(decoders.max(1));
+        Self(Arc::new(Inner { storage, media, inference, limits, decoders, recent, failed, now }))
+    }
+
+    /// The backbone behind the embeddings.
+    pub fn spec(&self) -> &BackboneSpec {
+        self.0.inference.backbone().spec()
+    }
+
+    /// Embeds a batch. What is known costs a look-up; the rest is fetched and run even if the caller goes away
+    /// meanwhile, so that its next request finds it done.
+    ///
+    /// # Errors
+    /// [`InferenceError::Busy`] when too many images are in flight already. A failing image is an entry of the
+    /// answer, not an error.
+    pub async fn embed(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
+        let mut batch = self.known(&wanted).await;
+        let missing: Vec<(usize, Wanted)> = wanted
+            .into_iter()
+            .enumerate()
+            .filter(|(index, _)| batch[*index].is_none())
+            .collect();
+        if !missing.is_empty() {
+            let admission = self.0.inference.admit(missing.len())?;
+            let inner = Arc::clone(&self.0);
+            let work = async move {
+                let _admission = admission;
+                stream::iter(missing)
+                    .map(|(index, wanted)| {
+                        let inner = Arc::clone(&inner);
+                        async move { (index, inner.embed_missing(wanted).await) }
+                    })
+                    .buffer_unordered(CONCURRENT_IMAGES)
+                    .collect::<Vec<_>>()
+                    .await
+            };
+            // Spawned, so that a caller who hangs up does not undo the work.
+            let done = tokio::spawn(work.in_current_span()).await.unwrap_or_default();
+            for (index, embedded) in done {
+                batch[index] = Some(embedded);
+            }
+        }
+        Ok(batch
+            .into_iter()
+            .map(|embedded| embedded.unwrap_or_else(|| Err(Arc::new(EmbedError::ShuttingDown))))
+            .collect())
+    }
+
+    /// What memory and database know already; a database in trouble only means that images are looked at again.
+    async fn known(&self, wanted: &[Wanted]) -> Vec<Option<Result<Arc<Embedded>, Arc<EmbedError>>>> {
+        let inner = &self.0;
+        let keys: Vec<Key> = wanted.iter().map(Key::of).collect();
+        let mut batch = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let found = match inner.recent.get(key).await {
+                Some(embedded) => Some(Ok(embedded)),
+                None => inner.failed.get(key).await.map(Err),
+            };
+            batch.push(found);
+        }
+        let mut missing: HashMap<ProjectId, Vec<usize>> = HashMap::new();
+        for index in (0..keys.len()).filter(|index| batch[*index].is_none()) {
+            missing.entry(keys[index].0).or_default().push(index);
+        }
+        for (project, indices) in missing {
+            let wanted: Vec<Key> = indices.iter().map(|index| keys[*index]).collect();
+            match inner.stored(project, &wanted).await {
+                Ok(found) => {
+                    for index in indices {
+                        if let Some(embedded) = found.get(&keys[index]) {
+                            inner.recent.insert(keys[index], Arc::clone(embedded)).await;
+                            batch[index] = Some(Ok(Arc::clone(embedded)));
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%project, %error, "could not look up stored embeddings"),
+            }
+        }
+        batch
+    }
+}
+
+impl Inner {
+    async fn stored(
+        &self,
+        project: ProjectId,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, Arc<Embedded>>, StorageError> {
+        let texts: Vec<String> = keys.iter().map(|key| key.text()).collect();
+        let hashes = self.storage.image_hashes(project, &texts).await?;
+        let wanted: Vec<ContentHash> = hashes.values().copied().collect();
+        let vectors = self.storage.embeddings(&self.fingerprint(), &wanted).await?;
+        let found = keys.iter().zip(&texts).filter_map(|(key, text)| {
+            let hash = *hashes.get(text)?;
+            let vector = vectors.get(&hash)?.clone();
+            Some((*key, Arc::new(Embedded { hash, vector })))
+        });
+        Ok(found.collect())
+    }
+
+    /// Embeds one image; callers who want the same one meanwhile share the work.
+    async fn embed_missing(&self, wanted: Wanted) -> Result<Arc<Embedded>, Arc<EmbedError>> {
+        let key = Key::of(&wanted);
+        let embedded = self.recent.try_get_with(key, self.compute(key, wanted)).await;
+        match embedded {
+            Ok(embedded) => Ok(embedded),
+            Err(shared) => {
+                let busy = matches!(&*shared, EmbedError::Inference { .. } | EmbedError::Storage(_));
+                if !busy {
+                    self.failed.insert(key, Arc::clone(&shared)).await;
+                }
+                Err(shared)
+            }
+        }
+    }
+
+    async fn compute(&self, key: Key, wanted: Wanted) -> Result<Arc<Embedded>, EmbedError> {
+        let task = wanted.task;
+        let bytes = self.media.fetch(Some(task), &wanted.source, wanted.credentials.as_ref()).await?;
+        let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
+        let stored = self.storage.embeddings(&self.fingerprint(), &[hash]).await?.remove(&hash);
+        let vector = match stored {
+            Some(vector) => vector,
+            None => self.look_at(task, bytes, hash).await?,
+        };
+        let seen = [(key.text(), hash)];
+        self.storage.put_image_hashes(wanted.project, &seen, (self.now)()).await?;
+        Ok(Arc::new(Embedded { hash, vector }))
+    }
+
+    /// Decodes and runs one image, and stores its embedding.
+    async fn look_at(&self, task: TaskId, bytes: Bytes, hash: ContentHash) -> Result<Vec<f32>, EmbedError> {
+        let permit = self.decoders.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
+        let (input, limits) = (self.inference.backbone().spec().input, self.limits);
+        let pixels = tokio::task::spawn_blocking(move || vision::prepare(&bytes, &input, &limits))
+            .await
+            .map_err(|_| EmbedError::ShuttingDown)?
+            .map_err(|source| EmbedError::Vision { task, source })?;
+        drop(permit);
+        let vector = self
+            .inference
+            .embed(pixels)
+            .await
+            .map_err(|source| EmbedError::Inference { task, source })?;
+        self.storage.put_embeddings(&self.fingerprint(), &[(hash, vector.clone())], (self.now)()).await?;
+        metrics::counter!("weathervane_images_embedded_total").increment(1);
+        Ok(vector)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.inference.backbone().spec().fingerprint.clone()
+    }
+}

@@ -1,0 +1,114 @@
+//! One table from every refusal to (status, stable code, hint).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::domain::events::EventError;
+use crate::inference::InferenceError;
+use crate::models::ModelsError;
+use crate::storage::StorageError;
+use crate::training::TrainingError;
+
+/// Seconds after which a refused caller may try again: a few batches of images later.
+const RETRY_AFTER_SECONDS: u64 = 2;
+
+/// Why a request was refused. The text goes to the caller; nothing of the machine does.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    #[error("request body is not JSON: {0}")]
+    Json(serde_json::Error),
+    #[error("request body: `{path}`: {problem}")]
+    Field { path: String, problem: String },
+    #[error("request body is larger than the limit of {limit} bytes")]
+    BodyTooLarge { limit: usize },
+    #[error("request body could not be read: {0}")]
+    Body(String),
+    #[error("{tasks} tasks in one request, limit is {limit}")]
+    TooManyTasks { tasks: usize, limit: usize },
+    #[error("wrong or missing credentials")]
+    Unauthorized,
+    #[error("no {what} `{name}`")]
+    NotFound { what: &'static str, name: String },
+    #[error("{0}")]
+    Conflict(String),
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Models(#[from] ModelsError),
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error("the work was interrupted")]
+    Interrupted,
+}
+
+impl ApiError {
+    /// Status, stable code, and what the caller can do about it.
+    fn row(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Json(_) => (S::BAD_REQUEST, "invalid_json", "send one JSON object"),
+            Self::Field { .. } => (S::BAD_REQUEST, "invalid_field", "see docs/API.md for the fields"),
+            Self::Event(_) => (S::BAD_REQUEST, "invalid_event", "send the body as Label Studio does"),
+            Self::Body(_) => (S::BAD_REQUEST, "unreadable_body", "send the body again"),
+            Self::BodyTooLarge { .. } => {
+                (S::PAYLOAD_TOO_LARGE, "body_too_large", "send fewer tasks at once or raise --max-body-bytes")
+            }
+            Self::TooManyTasks { .. } => (
+                S::PAYLOAD_TOO_LARGE,
+                "too_many_tasks",
+                "send fewer tasks at once or raise --max-tasks-per-request",
+            ),
+            Self::Unauthorized => (
+                S::UNAUTHORIZED,
+                "unauthorized",
+                "use Basic authentication, http://user:password@host:port as the backend's URL, or the secret path",
+            ),
+            Self::NotFound { .. } => (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is"),
+            Self::Conflict(_) => (S::CONFLICT, "conflict", "connect a project first"),
+            Self::Inference(InferenceError::Busy { .. }) => {
+                (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")
+            }
+            Self::Inference(InferenceError::ShuttingDown) | Self::Interrupted => {
+                (S::SERVICE_UNAVAILABLE, "shutting_down", "try again once the server is back")
+            }
+            Self::Inference(_) => (S::INTERNAL_SERVER_ERROR, "inference_failed", "see the server's log"),
+            Self::Storage(_) => (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log"),
+            Self::Models(_) => (S::INTERNAL_SERVER_ERROR, "model_unavailable", "see the server's log"),
+            Self::Training(_) => (S::INTERNAL_SERVER_ERROR, "training_failed", "see the server's log"),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.row().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, code, hint) = self.row();
+        let server_side = status.is_server_error();
+        if server_side {
+            tracing::error!(code, error = %self, "request failed");
+        }
+        // What broke inside is the log's business: it may name hosts and paths.
+        let detail = if server_side && !matches!(self, Self::Inference(InferenceError::Busy { .. })) {
+            status.canonical_reason().unwrap_or("error").to_lowercase()
+        } else {
+            self.to_string()
+        };
+        let mut response = HttpResponse::build(status);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="weathervane", charset="UTF-8""#));
+        }
+        response.json(json!({ "detail": detail, "code": code, "hint": hint }))
+    }
+}

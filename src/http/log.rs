@@ -1,0 +1,39 @@
+//! One line per request: route, status, duration. Never paths with secrets, query strings or bodies.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use tracing::Instrument;
+
+/// Middleware: opens a span that the whole request's work carries, and logs how it ended.
+pub async fn log(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let from_label_studio = agent.starts_with("heartex/") || agent.starts_with("python-requests/");
+    let span = tracing::info_span!("request", %method, route = tracing::field::Empty);
+    let answer = next.call(request).instrument(span.clone()).await;
+    let _span = span.enter();
+    let (route, status) = match &answer {
+        Ok(response) => (response.request().match_pattern(), response.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    // The pattern, not the path: it shows `/{secret}` where the path shows the secret.
+    let route = route.unwrap_or_else(|| "unknown".to_owned());
+    span.record("route", &route);
+    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+    if status.is_success() && route.ends_with("/health") {
+        tracing::debug!(status = status.as_u16(), duration_ms, "answered");
+    } else {
+        tracing::info!(status = status.as_u16(), duration_ms, from_label_studio, "answered");
+    }
+    metrics::histogram!("weathervane_http_request_seconds", "status" => status.as_str().to_owned())
+        .record(duration_ms / 1e3);
+    answer
+}

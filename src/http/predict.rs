@@ -1,0 +1,193 @@
+//! `POST /predict`: one entry per task, in order; a task that can't be predicted gets `[]` and a logged reason.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::web::{self, Json, Payload};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::State;
+use super::body;
+use super::error::ApiError;
+use crate::domain::events::parse_project_ref;
+use crate::domain::ids::ProjectId;
+use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::domain::prediction::prediction_json;
+use crate::domain::task::Task;
+use crate::embed::Wanted;
+use crate::labelstudio::BasicCredentials;
+use crate::models::Serving;
+use crate::training::Sighting;
+
+/// The request as Label Studio sends it; only `tasks` and `label_config` are needed.
+#[derive(Deserialize)]
+pub struct PredictRequest {
+    /// A list, or one task alone.
+    tasks: Value,
+    #[serde(default)]
+    label_config: Option<String>,
+    #[serde(default)]
+    project: Value,
+    #[serde(default)]
+    params: Option<Params>,
+}
+
+/// What stands beside the tasks: the project's password for images on http hosts.
+#[derive(Deserialize, Default)]
+struct Params {
+    #[serde(default)]
+    login: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+}
+
+/// One image a head looks at.
+struct Look {
+    task: usize,
+    head: usize,
+    wanted: Wanted,
+}
+
+/// Answers `{"results": [...]}` with one entry per task.
+pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<Value>, ApiError> {
+    let started = Instant::now();
+    let request: PredictRequest = body::read(payload, state.limits.bytes).await?;
+    let tasks = match request.tasks {
+        Value::Array(tasks) => tasks,
+        task @ Value::Object(_) => vec![task],
+        other => {
+            let found = if other.is_null() { "nothing" } else { "another type" };
+            return Err(ApiError::Field {
+                path: "tasks".to_owned(),
+                problem: format!("expected a list of tasks, found {found}"),
+            });
+        }
+    };
+    if tasks.len() > state.limits.tasks {
+        return Err(ApiError::TooManyTasks { tasks: tasks.len(), limit: state.limits.tasks });
+    }
+    let project = parse_project_ref(&request.project);
+    let id = project.as_ref().map_or(ProjectId(0), |project| project.id);
+    let xml = request.label_config.unwrap_or_default();
+    let config = state.training.label_config(&xml);
+    if let Some(project) = project {
+        state.training.saw_project(Sighting::new(project, xml));
+    }
+    let results = match config {
+        Ok(config) => {
+            let credentials = request.params.unwrap_or_default().credentials();
+            predict_tasks(&state, id, &config, &tasks, credentials).await?
+        }
+        Err(error) => {
+            tracing::warn!(project = %id, tasks = tasks.len(), %error, "nothing to predict");
+            metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "label_config")
+                .increment(tasks.len() as u64);
+            vec![json!([]); tasks.len()]
+        }
+    };
+    metrics::histogram!("weathervane_predict_seconds").record(started.elapsed().as_secs_f64());
+    Ok(Json(json!({ "results": results })))
+}
+
+impl Params {
+    fn credentials(self) -> Option<BasicCredentials> {
+        let login = self.login.filter(|login| !login.is_empty())?;
+        Some(BasicCredentials { login, password: self.password.unwrap_or_default().into() })
+    }
+}
+
+async fn predict_tasks(
+    state: &State,
+    project: ProjectId,
+    config: &Arc<LabelConfig>,
+    tasks: &[Value],
+    credentials: Option<BasicCredentials>,
+) -> Result<Vec<Value>, ApiError> {
+    // One snapshot for the whole request: a retrain meanwhile never mixes two versions in one answer.
+    let serving = state.models.serving(project, config);
+    if serving.heads.iter().all(Option::is_none) {
+        metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "no_model")
+            .increment(tasks.len() as u64);
+        tracing::info!(%project, tasks = tasks.len(), "no model yet: label images of at least two classes");
+        return Ok(vec![json!([]); tasks.len()]);
+    }
+    let parsed: Vec<Option<Task>> = tasks.iter().enumerate().map(|(index, task)| read(index, task)).collect();
+    let looks = looks(project, config, &serving, &parsed, credentials.as_ref());
+    let wanted = looks.iter().map(|look| look.wanted.clone()).collect();
+    let batch = state.embedder.embed(wanted).await?;
+
+    let mut probabilities: Vec<Vec<Option<Vec<f32>>>> = vec![vec![None; config.heads.len()]; tasks.len()];
+    for (look, embedded) in looks.iter().zip(batch) {
+        let Some(head) = &serving.heads[look.head] else { continue };
+        match embedded {
+            Ok(embedded) => match head.probabilities(&embedded.vector) {
+                Ok(row) => probabilities[look.task][look.head] = Some(row),
+                Err(error) => unpredicted(look, "model", &error.to_string()),
+            },
+            Err(error) => unpredicted(look, "image", &error.to_string()),
+        }
+    }
+    let results = probabilities.iter().map(|heads| {
+        let known: Vec<(&HeadSpec, &[f32])> = config
+            .heads
+            .iter()
+            .zip(heads)
+            .filter_map(|(spec, row)| Some((spec, row.as_deref()?)))
+            .collect();
+        if known.is_empty() {
+            return json!([]);
+        }
+        prediction_json(&known, &serving.version, state.score_threshold)
+    });
+    Ok(results.collect())
+}
+
+fn read(index: usize, task: &Value) -> Option<Task> {
+    Task::from_json(task)
+        .inspect_err(|error| {
+            metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);
+            tracing::warn!(index, %error, "task can't be read");
+        })
+        .ok()
+}
+
+/// Every image to look at: one for each task and head that has a model.
+fn looks(
+    project: ProjectId,
+    config: &LabelConfig,
+    serving: &Serving,
+    tasks: &[Option<Task>],
+    credentials: Option<&BasicCredentials>,
+) -> Vec<Look> {
+    let mut looks = Vec::with_capacity(tasks.len());
+    for (index, task) in tasks.iter().enumerate() {
+        let Some(task) = task else { continue };
+        for (head, spec) in config.heads.iter().enumerate() {
+            if spec.skip || serving.heads[head].is_none() {
+                continue;
+            }
+            match task.image_source(&spec.image_key) {
+                Ok(source) => {
+                    let wanted = Wanted {
+                        project,
+                        task: task.id,
+                        source: source.to_owned(),
+                        credentials: credentials.cloned(),
+                    };
+                    looks.push(Look { task: index, head, wanted });
+                }
+                Err(error) => {
+                    metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);
+                    tracing::warn!(%project, %error, "task has no image");
+                }
+            }
+        }
+    }
+    looks
+}
+
+fn unpredicted(look: &Look, reason: &'static str, error: &str) {
+    metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => reason).increment(1);
+    tracing::warn!(project = %look.wanted.project, task = %look.wanted.task, error, "task not predicted");
+}

@@ -1,0 +1,89 @@
+//! What stands where: projects, their labels, versions and jobs, and what is missing.
+
+use actix_web::web::{self, Json, Path};
+use serde_json::{Value, json};
+
+use super::State;
+use super::error::ApiError;
+use super::jobs::job_json;
+use crate::domain::ids::ProjectId;
+use crate::storage::{ProjectRow, VersionRow};
+
+/// Jobs and versions a project's page lists.
+const RECENT: i64 = 20;
+
+/// Version names `GET /versions` answers at most: Label Studio asks without saying which project.
+const VERSION_NAMES: usize = 200;
+
+/// `GET /versions`, as Label Studio asks it.
+pub async fn version_names(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
+    let mut names = Vec::new();
+    for project in state.storage.projects().await? {
+        let versions = state.storage.versions(project.id, RECENT).await?;
+        names.extend(versions.into_iter().map(|version| version.name));
+    }
+    names.dedup();
+    names.truncate(VERSION_NAMES);
+    Ok(Json(json!({ "versions": names })))
+}
+
+/// `GET /api/projects`.
+pub async fn list(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
+    let mut projects = Vec::new();
+    for project in state.storage.projects().await? {
+        projects.push(summary(&state, &project).await?);
+    }
+    Ok(Json(json!({ "projects": projects, "advice": state.advice })))
+}
+
+/// `GET /api/projects/{project}`.
+pub async fn show(state: web::Data<State>, project: Path<String>) -> Result<Json<Value>, ApiError> {
+    let name = project.into_inner();
+    let row = match name.parse() {
+        Ok(id) => state.storage.project(ProjectId(id)).await?,
+        Err(_) => None,
+    };
+    let Some(row) = row else {
+        return Err(ApiError::NotFound { what: "project", name: name.chars().take(40).collect() });
+    };
+    let mut shown = summary(&state, &row).await?;
+    let versions = state.storage.versions(row.id, RECENT).await?;
+    shown["versions"] = versions.iter().map(version_json).collect();
+    shown["jobs"] = state.storage.jobs(row.id, RECENT).await?.iter().map(job_json).collect();
+    Ok(Json(shown))
+}
+
+async fn summary(state: &State, row: &ProjectRow) -> Result<Value, ApiError> {
+    let labels = state.storage.annotation_counts(row.id).await?;
+    let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
+    let (version, heads, problem) = match &config {
+        Some(Ok(config)) => {
+            let serving = state.models.serving(row.id, config);
+            (serving.version.clone(), serving.describe(config), None)
+        }
+        Some(Err(error)) => (state.models.no_version(), json!([]), Some(error.to_string())),
+        None => (state.models.no_version(), json!([]), Some("no label config seen yet".to_owned())),
+    };
+    Ok(json!({
+        "id": row.id,
+        "title": row.title,
+        "tasks": state.storage.task_count(row.id).await?,
+        "annotations": labels.live,
+        "skipped": labels.cancelled,
+        "labelled_tasks": labels.tasks,
+        "version": version,
+        "heads": heads,
+        "problem": problem.or_else(|| row.problem.clone()),
+        "ignored": config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),
+    }))
+}
+
+fn version_json(version: &VersionRow) -> Value {
+    json!({
+        "number": version.number,
+        "name": version.name,
+        "labels": version.labels,
+        "created_at_us": version.created_at,
+        "heads": serde_json::from_str::<Value>(&version.metrics).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,211 @@
+//! Published models: which one serves a project now, how a new one takes over, and the starter before the first.
+//!
+//! A [`Published`] is immutable and carries its name, classes and heads together, so that a reader never mixes
+//! an old head with new class names. Publishing keeps one order: blob, row, compare-and-set, swap; a crash
+//! between two steps leaves an orphan blob or an unused row, never half a model.
+
+mod file;
+mod serving;
+pub mod starter;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::blobs::{BlobError, BlobKey, Blobs};
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::label_config::LabelConfig;
+use crate::model::ModelError;
+use crate::storage::{NewVersion, Storage, StorageError};
+pub use file::{Card, HeadCard, HeadSource, VersionFile};
+pub use serving::{Serving, ServingHead};
+use starter::Starter;
+
+/// Largest model file that is read back, in bytes: a hundred heads of a thousand classes stay below.
+const MAX_MODEL_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Times publishing tries again when another replica published meanwhile.
+const PUBLISH_ATTEMPTS: usize = 5;
+
+/// What `/setup` answers while nothing can be predicted; no prediction ever carries it.
+const UNTRAINED: &str = "untrained";
+
+/// Why a model can't be published or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelsError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error("model of project {project}, version `{version}`: {source}")]
+    Model { project: ProjectId, version: String, source: ModelError },
+    #[error("model file: {0}")]
+    File(#[from] file::FileError),
+    #[error("project {project}: another process kept publishing; gave up after {attempts} attempts")]
+    Contended { project: ProjectId, attempts: usize },
+}
+
+/// One version of a project's model, ready to predict.
+#[derive(Debug)]
+pub struct Published {
+    pub number: i64,
+    /// What Label Studio sees as the model version; changes only when the weights change.
+    pub name: String,
+    pub file: VersionFile,
+}
+
+/// A trained model that nobody uses yet.
+pub struct Draft {
+    pub project: ProjectId,
+    pub file: VersionFile,
+    pub job: Option<JobId>,
+}
+
+/// The models in service; clone it freely.
+#[derive(Clone)]
+pub struct Models(Arc<Inner>);
+
+struct Inner {
+    storage: Storage,
+    blobs: Blobs,
+    /// Digest of backbone weights and preprocessing: heads of another one are not loaded.
+    fingerprint: String,
+    starter: Option<Starter>,
+    live: RwLock<HashMap<ProjectId, Arc<Published>>>,
+}
+
+impl Models {
+    /// Models over a store; nothing is loaded yet.
+    pub fn new(storage: Storage, blobs: Blobs, fingerprint: String, starter: Option<Starter>) -> Self {
+        let starter = starter.filter(|starter| starter.fits(&fingerprint));
+        Self(Arc::new(Inner { storage, blobs, fingerprint, starter, live: RwLock::default() }))
+    }
+
+    /// What serves a project's label config now: a look-up in memory.
+    pub fn serving(&self, project: ProjectId, config: &LabelConfig) -> Serving {
+        Serving::new(self.current(project), self.0.starter.as_ref(), config)
+    }
+
+    /// The version that serves a project, if it has one.
+    pub fn current(&self, project: ProjectId) -> Option<Arc<Published>> {
+        self.0.live.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
+    }
+
+    /// The starter model, where one is built in and fits the backbone.
+    pub fn starter(&self) -> Option<&Starter> {
+        self.0.starter.as_ref()
+    }
+
+    /// The version string of a project without a model.
+    pub fn no_version(&self) -> String {
+        UNTRAINED.to_owned()
+    }
+
+    /// Loads the current version of every project; one that can't be loaded is logged and left out.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn load_all(&self) -> Result<usize, ModelsError> {
+        let mut loaded = 0;
+        for project in self.0.storage.projects().await? {
+            match self.follow(project.id).await {
+                Ok(found) => loaded += usize::from(found),
+                Err(error) => tracing::error!(project = %project.id, %error, "model not loaded"),
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Takes over what the database says is current; true if a model serves afterwards.
+    ///
+    /// # Errors
+    /// The row or the blob can't be read, or the blob is damaged or of another backbone.
+    pub async fn follow(&self, project: ProjectId) -> Result<bool, ModelsError> {
+        let Some(row) = self.0.storage.current_version(project).await? else {
+            self.swap(project, None);
+            return Ok(false);
+        };
+        if self.current(project).is_some_and(|live| live.number == row.number) {
+            return Ok(true);
+        }
+        if row.fingerprint != self.0.fingerprint {
+            tracing::warn!(%project, version = row.name, "the version belongs to another backbone; train again");
+            self.swap(project, None);
+            return Ok(false);
+        }
+        let bytes = self.0.blobs.get(&BlobKey::from_stored(&row.blob_key)?, MAX_MODEL_BYTES).await?;
+        let file = VersionFile::from_bytes(&bytes)?;
+        self.swap(project, Some(Arc::new(Published { number: row.number, name: row.name, file })));
+        Ok(true)
+    }
+
+    /// Publishes a draft: blob, row, compare-and-set, swap. The same weights again are no new version: then the
+    /// current one is answered.
+    ///
+    /// # Errors
+    /// A store fails; nothing serves then that did not serve before.
+    pub async fn publish(&self, draft: Draft, now: i64) -> Result<Arc<Published>, ModelsError> {
+        let bytes = draft.file.to_bytes()?;
+        let digest = blake3::hash(&bytes).to_hex();
+        let digest = &digest[..12];
+        for _ in 0..PUBLISH_ATTEMPTS {
+            self.follow(draft.project).await?;
+            let live = self.current(draft.project);
+            if let Some(live) = &live
+                && live.name.ends_with(digest)
+            {
+                return Ok(Arc::clone(live));
+            }
+            let number = self.0.storage.next_version_number(draft.project).await?;
+            let key = BlobKey::model(draft.project, number, digest);
+            self.0.blobs.put(&key, bytes.clone().into()).await?;
+            let name = format!("v{number}-{digest}");
+            let row = NewVersion {
+                project: draft.project,
+                number,
+                name: name.clone(),
+                blob_key: key.to_string(),
+                fingerprint: self.0.fingerprint.clone(),
+                config_digest: draft.file.card.config_digest.clone(),
+                heads: draft.file.card.heads_json()?,
+                metrics: draft.file.card.metrics_json()?,
+                labels: draft.file.card.labels,
+                created_at: now,
+                job: draft.job,
+            };
+            if !self.0.storage.insert_version(&row).await? {
+                continue;
+            }
+            let expected = live.map(|live| live.number);
+            if self.0.storage.set_current(draft.project, expected, Some(number)).await? {
+                let published = Arc::new(Published { number, name, file: draft.file });
+                self.swap(draft.project, Some(Arc::clone(&published)));
+                return Ok(published);
+            }
+        }
+        Err(ModelsError::Contended { project: draft.project, attempts: PUBLISH_ATTEMPTS })
+    }
+
+    /// Takes the project's model out of service; its versions stay.
+    ///
+    /// # Errors
+    /// The database does not answer, or another process published meanwhile.
+    pub async fn retire(&self, project: ProjectId) -> Result<(), ModelsError> {
+        self.follow(project).await?;
+        if let Some(live) = self.current(project) {
+            if !self.0.storage.set_current(project, Some(live.number), None).await? {
+                return Err(ModelsError::Contended { project, attempts: 1 });
+            }
+            self.swap(project, None);
+        }
+        Ok(())
+    }
+
+    fn swap(&self, project: ProjectId, published: Option<Arc<Published>>) {
+        let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
+        match published {
+            Some(published) => live.insert(project, published),
+            None => live.remove(&project),
+        };
+        metrics::gauge!("weathervane_projects_with_model").set(live.len() as f64);
+    }
+}

@@ -1,0 +1,162 @@
+//! A version as one file: safetensors with a JSON card in its header and one entry per head.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::label_config::ChoiceKind;
+use crate::domain::ids::ProjectId;
+use crate::eval::Evaluation;
+use crate::model::{Head, ModelError};
+
+/// Raised when the card changes so that older programs would misread it.
+const FORMAT: u32 = 1;
+
+/// Header entry that holds the card.
+const CARD: &str = "weathervane";
+
+/// Why a model file can't be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("not a safetensors file: {0}")]
+    Container(#[from] safetensors::SafeTensorError),
+    #[error("the header has no `{CARD}` card")]
+    NoCard,
+    #[error("the card can't be read: {0}")]
+    Card(#[from] serde_json::Error),
+    #[error("format {found} is newer than this program's {FORMAT}; update weathervane")]
+    Newer { found: u32 },
+    #[error("{cards} heads in the card, {heads} in the file")]
+    Heads { cards: usize, heads: usize },
+    #[error("head {index}: {source}")]
+    Head { index: usize, source: ModelError },
+}
+
+/// A version: what it is, and its heads in the card's order.
+#[derive(Debug)]
+pub struct VersionFile {
+    pub card: Card,
+    pub heads: Vec<Head>,
+}
+
+/// What a version says of itself. Nothing in it depends on time or number, so that the same weights make the
+/// same file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Card {
+    pub format: u32,
+    pub project: ProjectId,
+    /// Digest of backbone weights and preprocessing.
+    pub fingerprint: String,
+    pub backbone: String,
+    pub config_digest: String,
+    /// Labelled tasks the version learnt from.
+    pub labels: i64,
+    pub heads: Vec<HeadCard>,
+}
+
+/// What a head says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeadCard {
+    pub from_name: String,
+    pub to_name: String,
+    pub kind: ChoiceKind,
+    /// Class names as a result holds them, in the order of the head's outputs.
+    pub classes: Vec<String>,
+    pub source: HeadSource,
+    /// Feature groups and the weight the labels' evidence gave each.
+    pub groups: Vec<(String, f32)>,
+    /// Whether the gradient refinement was kept.
+    pub refined: bool,
+    /// Out-of-fold, on the labels of this version.
+    pub evaluation: Option<Evaluation>,
+    /// Accuracy of the starter model on the same labels, where its classes match.
+    pub starter_accuracy: Option<f64>,
+}
+
+/// Where a head comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadSource {
+    /// Trained on the project's labels
+    Own,
+    /// The starter's, while it is still better on the project's labels
+    Starter,
+}
+
+impl HeadSource {
+    /// The word the status route uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Starter => "starter",
+        }
+    }
+}
+
+impl Card {
+    /// A card of this program's format.
+    pub fn new(project: ProjectId, fingerprint: &str, backbone: &str, config_digest: String, labels: i64) -> Self {
+        let (fingerprint, backbone) = (fingerprint.to_owned(), backbone.to_owned());
+        Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, heads: Vec::new() }
+    }
+
+    /// Names, kinds and classes, for the database row.
+    ///
+    /// # Errors
+    /// Never for a card of finite numbers.
+    pub fn heads_json(&self) -> Result<String, FileError> {
+        let heads: Vec<_> = self.heads.iter().map(|head| (&head.from_name, head.kind, &head.classes)).collect();
+        Ok(serde_json::to_string(&heads)?)
+    }
+
+    /// The heads' cards with their evaluations, for the database row.
+    ///
+    /// # Errors
+    /// Never for a card of finite numbers.
+    pub fn metrics_json(&self) -> Result<String, FileError> {
+        Ok(serde_json::to_string(&self.heads)?)
+    }
+}
+
+impl VersionFile {
+    /// The file's bytes; the same version always gives the same ones.
+    ///
+    /// # Errors
+    /// A head can't be written.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FileError> {
+        let mut heads = Vec::with_capacity(self.heads.len());
+        for (index, head) in self.heads.iter().enumerate() {
+            heads.push(head.to_bytes().map_err(|source| FileError::Head { index, source })?);
+        }
+        let mut views = Vec::with_capacity(heads.len());
+        for (index, bytes) in heads.iter().enumerate() {
+            views.push((format!("head.{index:04}"), TensorView::new(Dtype::U8, vec![bytes.len()], bytes)?));
+        }
+        let header = HashMap::from([(CARD.to_owned(), serde_json::to_string(&self.card)?)]);
+        Ok(safetensors::serialize(views, Some(header))?)
+    }
+
+    /// Reads what [`VersionFile::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// The bytes are damaged, or of a newer program.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let card = header.metadata().as_ref().and_then(|entries| entries.get(CARD)).ok_or(FileError::NoCard)?;
+        let card: Card = serde_json::from_str(card)?;
+        if card.format > FORMAT {
+            return Err(FileError::Newer { found: card.format });
+        }
+        let file = SafeTensors::deserialize(bytes)?;
+        let mut heads = Vec::with_capacity(card.heads.len());
+        for index in 0..card.heads.len() {
+            let view = file.tensor(&format!("head.{index:04}"))?;
+            heads.push(Head::from_bytes(view.data()).map_err(|source| FileError::Head { index, source })?);
+        }
+        if heads.len() != file.len() {
+            return Err(FileError::Heads { cards: heads.len(), heads: file.len() });
+        }
+        Ok(Self { card, heads })
+    }
+}

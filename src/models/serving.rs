@@ -1,0 +1,127 @@
+//! One snapshot of what predicts a project: its published heads, or the starter's where there is none.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::starter::Starter;
+use super::{Published, UNTRAINED};
+use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::model::{Head, ModelError};
+
+/// A consistent view for one request.
+pub struct Serving {
+    /// The version every prediction of this view carries.
+    pub version: String,
+    /// A head for each of the label config's, in its order; `None` where nothing can be said.
+    pub heads: Vec<Option<ServingHead>>,
+}
+
+/// A head together with the map from the label config's classes to its own.
+pub struct ServingHead {
+    model: HeadOf,
+    /// For each class of the label config the head's class, or `None` for one it has not learnt.
+    columns: Vec<Option<usize>>,
+    multiple: bool,
+}
+
+enum HeadOf {
+    Published(Arc<Published>, usize),
+    Starter(Arc<Head>),
+}
+
+impl Serving {
+    pub(super) fn new(current: Option<Arc<Published>>, starter: Option<&Starter>, config: &LabelConfig) -> Self {
+        let mut version = current.as_ref().map(|published| published.name.clone());
+        let heads = config.heads.iter().map(|spec| {
+            let own = current.as_ref().and_then(|published| ServingHead::published(published, spec));
+            own.or_else(|| {
+                let starter = starter?;
+                let head = ServingHead::starter(starter, spec)?;
+                version.get_or_insert_with(|| starter.version.clone());
+                Some(head)
+            })
+        });
+        let heads = heads.collect();
+        Self { version: version.unwrap_or_else(|| UNTRAINED.to_owned()), heads }
+    }
+
+    /// What the status route says of each head.
+    pub fn describe(&self, config: &LabelConfig) -> Value {
+        let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| {
+            json!({
+                "from_name": spec.from_name,
+                "classes": spec.classes.iter().map(|class| &class.name).collect::<Vec<_>>(),
+                "served_by": head.as_ref().map_or("nothing", ServingHead::source),
+                "missing": head.is_none().then_some("labelled images of at least two classes"),
+                "unlearnt_classes": head.as_ref().map(|head| head.unlearnt(spec)).unwrap_or_default(),
+            })
+        });
+        heads.collect()
+    }
+}
+
+impl ServingHead {
+    /// The published head of this name and kind, if they still share a class: a label config may have changed
+    /// since the training.
+    fn published(published: &Arc<Published>, spec: &HeadSpec) -> Option<Self> {
+        let cards = &published.file.card.heads;
+        let index = cards.iter().position(|card| card.from_name == spec.from_name)?;
+        let card = &cards[index];
+        if card.kind != spec.kind {
+            return None;
+        }
+        let own: HashMap<&str, usize> =
+            card.classes.iter().enumerate().map(|(column, class)| (class.as_str(), column)).collect();
+        let columns: Vec<Option<usize>> =
+            spec.classes.iter().map(|class| own.get(class.name.as_str()).copied()).collect();
+        columns.iter().any(Option::is_some).then(|| Self {
+            model: HeadOf::Published(Arc::clone(published), index),
+            columns,
+            multiple: spec.is_multiple(),
+        })
+    }
+
+    fn starter(starter: &Starter, spec: &HeadSpec) -> Option<Self> {
+        let columns = starter.columns(spec)?.into_iter().map(Some).collect();
+        Some(Self { model: HeadOf::Starter(Arc::clone(&starter.head)), columns, multiple: false })
+    }
+
+    fn head(&self) -> &Head {
+        match &self.model {
+            HeadOf::Published(published, index) => &published.file.heads[*index],
+            HeadOf::Starter(head) => head,
+        }
+    }
+
+    fn source(&self) -> &'static str {
+        match &self.model {
+            HeadOf::Published(published, index) => published.file.card.heads[*index].source.name(),
+            HeadOf::Starter(_) => "starter",
+        }
+    }
+
+    fn unlearnt(&self, spec: &HeadSpec) -> Vec<String> {
+        let classes = spec.classes.iter().zip(&self.columns).filter(|(_, column)| column.is_none());
+        classes.map(|(class, _)| class.name.clone()).collect()
+    }
+
+    /// Calibrated probabilities in the order of the label config's classes. Where a class was added since the
+    /// training it has 0; where one was removed, the rest is rescaled to sum to one (single choice).
+    ///
+    /// # Errors
+    /// The embedding's length is not the head's.
+    pub fn probabilities(&self, embedding: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let all = self.head().probabilities(embedding)?;
+        let mut row: Vec<f32> =
+            self.columns.iter().map(|column| column.map_or(0.0, |column| all[column])).collect();
+        if !self.multiple {
+            let sum: f32 = row.iter().sum();
+            if sum > 0.0 {
+                row.iter_mut().for_each(|value| *value /= sum);
+            }
+        }
+        Ok(row)
+    }
+}

@@ -1,0 +1,155 @@
+//! From annotation events to a new version: debounce, coalesce, lease, train, publish.
+//!
+//! An event and its training job are committed together before the webhook is acknowledged; one loop claims due
+//! jobs, gathers labels and cached embeddings, has them fitted on a thread of its own and publishes. Label
+//! Studio is the truth about annotations: its export repairs what webhooks lost.
+
+mod dataset;
+mod intake;
+mod reconcile;
+mod run;
+mod trainer;
+mod worker;
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use tokio::sync::Notify;
+
+use crate::domain::ids::ProjectId;
+use crate::domain::label_config::{LabelConfig, LabelConfigError};
+use crate::embed::{EmbedError, Embedder};
+use crate::inference::InferenceError;
+use crate::labelstudio::{Client, LabelStudioError};
+use crate::model::FitError;
+use crate::models::{Models, ModelsError};
+use crate::storage::{Storage, StorageError};
+pub use intake::Sighting;
+pub use trainer::{Trainer, TrainerThread};
+
+/// Label configs kept parsed; a server has few, an attacker many.
+const PARSED_CONFIGS: u64 = 256;
+
+/// Projects whose last sighting is remembered, so that a repeated one costs no write.
+const SIGHTINGS: u64 = 10_000;
+
+/// What starts a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// Every change of an annotation
+    Submit,
+    /// Changes in projects whose own toggle is on, from its minimum of annotations on
+    Toggle,
+    /// Only a person
+    Manual,
+}
+
+/// When to train; times in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub trigger: Trigger,
+    /// Annotation changes that make a training worth it.
+    pub each_n_updates: i64,
+    /// Wait until no annotation came for so long...
+    pub quiet_us: i64,
+    /// ... but no longer than this after the first one.
+    pub max_wait_us: i64,
+}
+
+/// Why something around training failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Models(#[from] ModelsError),
+    #[error(transparent)]
+    LabelStudio(#[from] LabelStudioError),
+    #[error(transparent)]
+    LabelConfig(#[from] LabelConfigError),
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    #[error(transparent)]
+    Embed(#[from] Arc<EmbedError>),
+    #[error("head `{head}`: {source}")]
+    Fit { head: String, source: FitError },
+    #[error("project {0} has no label config yet: open a task or press \"Start training\" in Label Studio")]
+    NoLabelConfig(ProjectId),
+    #[error("{0}")]
+    NothingToLearn(String),
+    #[error("no project is known yet: connect one in Label Studio (Settings > Model)")]
+    NoProject,
+    #[error("annotation {index} of the request: {problem}")]
+    Annotation { index: usize, problem: String },
+    #[error("another process took over the job")]
+    LeaseLost,
+    #[error("cancelled by shutdown")]
+    Cancelled,
+    #[error("training panicked: {0}")]
+    Panicked(String),
+}
+
+/// The room's handle; clone it freely.
+#[derive(Clone)]
+pub struct Training(Arc<Inner>);
+
+struct Inner {
+    storage: Storage,
+    embedder: Embedder,
+    models: Models,
+    label_studio: Client,
+    trainer: Trainer,
+    policy: Policy,
+    /// Names this process in leases.
+    owner: String,
+    now: fn() -> i64,
+    wake: Notify,
+    configs: Cache<[u8; 32], Arc<LabelConfig>>,
+    sightings: Cache<ProjectId, [u8; 32]>,
+}
+
+/// What training needs from other rooms.
+pub struct Rooms {
+    pub storage: Storage,
+    pub embedder: Embedder,
+    pub models: Models,
+    pub label_studio: Client,
+    pub trainer: Trainer,
+}
+
+impl Training {
+    /// `owner` names this process in leases; `now` gives Unix microseconds.
+    pub fn new(rooms: Rooms, policy: Policy, owner: String, now: fn() -> i64) -> Self {
+        let Rooms { storage, embedder, models, label_studio, trainer } = rooms;
+        let configs = Cache::new(PARSED_CONFIGS);
+        let sightings = Cache::new(SIGHTINGS);
+        let wake = Notify::new();
+        Self(Arc::new(Inner {
+            storage,
+            embedder,
+            models,
+            label_studio,
+            trainer,
+            policy,
+            owner,
+            now,
+            wake,
+            configs,
+            sightings,
+        }))
+    }
+
+    /// Parses a label config, or remembers having done so.
+    ///
+    /// # Errors
+    /// The config holds nothing this program classifies; the text says why.
+    pub fn label_config(&self, xml: &str) -> Result<Arc<LabelConfig>, LabelConfigError> {
+        let key = *blake3::hash(xml.as_bytes()).as_bytes();
+        if let Some(config) = self.0.configs.get(&key) {
+            return Ok(config);
+        }
+        let config = Arc::new(LabelConfig::parse(xml)?);
+        self.0.configs.insert(key, Arc::clone(&config));
+        Ok(config)
+    }
+}

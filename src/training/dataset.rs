@@ -1,0 +1,147 @@
+//! From annotations to numbers: the agreed label of each task beside its image's embedding.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{Training, TrainingError};
+use crate::domain::annotation::{Annotation, Target};
+use crate::domain::consensus::consensus;
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::domain::task::Task;
+use crate::embed::{Embedded, Wanted};
+use crate::eval::copies::near_copies;
+use crate::model::{Features, Targets, TrainingSet};
+
+/// Unlabelled images whose embeddings give the columns' mean and spread; more change nothing.
+const POOL_IMAGES: i64 = 2_000;
+
+/// What one head learns from.
+pub(super) struct HeadData {
+    pub spec: HeadSpec,
+    pub set: TrainingSet,
+}
+
+/// What a training learns from.
+pub(super) struct Dataset {
+    pub heads: Vec<HeadData>,
+    pub pool: Option<Features>,
+    /// Labelled tasks.
+    pub labels: i64,
+}
+
+impl Training {
+    /// Labels and embeddings of a project, for every head with labels of two classes or more.
+    pub(super) async fn dataset(
+        &self,
+        project: ProjectId,
+        config: &LabelConfig,
+    ) -> Result<Dataset, TrainingError> {
+        let storage = &self.0.storage;
+        let mut by_task: BTreeMap<TaskId, Vec<Annotation>> = BTreeMap::new();
+        for annotation in storage.annotations(project).await? {
+            by_task.entry(annotation.task).or_default().push(annotation);
+        }
+        let ids: Vec<TaskId> = by_task.keys().copied().collect();
+        let tasks: HashMap<TaskId, Task> =
+            storage.tasks(project, &ids).await?.into_iter().map(|task| (task.id, task)).collect();
+
+        let mut heads = Vec::new();
+        let mut missing = Vec::new();
+        let mut labelled: std::collections::BTreeSet<TaskId> = std::collections::BTreeSet::new();
+        for spec in config.heads.iter().filter(|spec| !spec.skip) {
+            let targets: Vec<(TaskId, Target)> = by_task
+                .iter()
+                .filter_map(|(task, annotations)| Some((*task, consensus(annotations, spec)?)))
+                .collect();
+            let classes = classes_seen(&targets);
+            if classes < 2 {
+                missing.push(format!(
+                    "`{}` has labels of {classes} classes, at least 2 are needed",
+                    spec.from_name
+                ));
+                continue;
+            }
+            labelled.extend(targets.iter().map(|(task, _)| *task));
+            heads.push(HeadData { set: self.training_set(project, spec, &targets, &tasks).await?, spec: spec.clone() });
+        }
+        if heads.is_empty() {
+            return Err(TrainingError::NothingToLearn(missing.join("; ")));
+        }
+        let rows = storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
+        let dim = self.0.embedder.spec().dim();
+        let pool = (!rows.is_empty()).then(|| Features { dim, values: rows.concat() });
+        Ok(Dataset { heads, pool, labels: labelled.len() as i64 })
+    }
+
+    async fn training_set(
+        &self,
+        project: ProjectId,
+        spec: &HeadSpec,
+        targets: &[(TaskId, Target)],
+        tasks: &HashMap<TaskId, Task>,
+    ) -> Result<TrainingSet, TrainingError> {
+        let mut wanted = Vec::with_capacity(targets.len());
+        let mut labels = Vec::with_capacity(targets.len());
+        for (id, target) in targets {
+            let source = match tasks.get(id).map(|task| task.image_source(&spec.image_key)) {
+                Some(Ok(source)) => source.to_owned(),
+                Some(Err(error)) => {
+                    tracing::warn!(%project, %error, "labelled task left out of training");
+                    continue;
+                }
+                None => {
+                    tracing::warn!(%project, task = %id, "labelled task is not known, left out of training");
+                    continue;
+                }
+            };
+            wanted.push(Wanted { project, task: *id, source, credentials: None });
+            labels.push(target);
+        }
+        let batch = self.0.embedder.embed(wanted).await?;
+        let mut rows: Vec<(Arc<Embedded>, &Target)> = Vec::with_capacity(batch.len());
+        let mut left_out = 0;
+        for (embedded, target) in batch.into_iter().zip(labels) {
+            match embedded {
+                Ok(embedded) => rows.push((embedded, target)),
+                Err(error) => {
+                    left_out += 1;
+                    tracing::warn!(%project, %error, "labelled image left out of training");
+                }
+            }
+        }
+        if left_out > 0 {
+            metrics::counter!("weathervane_labels_left_out_total").increment(left_out);
+        }
+        Ok(assemble(self.0.embedder.spec().dim(), spec, &rows))
+    }
+}
+
+fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> TrainingSet {
+    let classes = spec.classes.len();
+    let values = rows.iter().flat_map(|(embedded, _)| embedded.vector.iter().copied()).collect();
+    let features = Features { dim, values };
+    let targets = if spec.is_multiple() {
+        let labels = rows.iter().map(|(_, target)| target.as_flags(classes)).collect();
+        Targets::Multiple { classes, labels }
+    } else {
+        let labels = rows.iter().filter_map(|(_, target)| target.as_index()).collect();
+        Targets::Single { classes, labels }
+    };
+    let hashes: Vec<ContentHash> = rows.iter().map(|(embedded, _)| embedded.hash).collect();
+    let copies = near_copies(&features.values, dim, &hashes);
+    TrainingSet { features, targets, copies }
+}
+
+fn classes_seen(targets: &[(TaskId, Target)]) -> usize {
+    let mut seen = std::collections::BTreeSet::new();
+    for (_, target) in targets {
+        match target {
+            Target::Single(class) => drop(seen.insert(*class)),
+            Target::Multiple(flags) => {
+                seen.extend(flags.iter().enumerate().filter(|(_, on)| **on).map(|(class, _)| class));
+            }
+        }
+    }
+    seen.len()
+}

@@ -1,0 +1,142 @@
+//! One training from labels to a published version.
+
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::dataset::HeadData;
+use super::{Training, TrainingError};
+use crate::domain::label_config::LabelConfig;
+use crate::eval::Evaluation;
+use crate::model::{FitOptions, Fitted, Progress, Targets};
+use crate::models::{Card, Draft, HeadCard, HeadSource, Published, VersionFile};
+use crate::storage::Job;
+
+/// What a job leaves behind when it is done.
+pub(super) struct Outcome {
+    pub version: String,
+    pub metrics: String,
+}
+
+impl Training {
+    /// Runs one claimed job.
+    pub(super) async fn run_job(
+        &self,
+        job: &Job,
+        progress: watch::Sender<Option<Progress>>,
+    ) -> Result<Outcome, TrainingError> {
+        let started = Instant::now();
+        if job.pull_export && self.0.label_studio.is_configured() {
+            // Labels that came by import are only in the export; what the webhooks brought is learnt anyway.
+            if let Err(error) = self.pull_export(job.project).await {
+                tracing::warn!(project = %job.project, %error, "training without Label Studio's export");
+            }
+        }
+        let config = self.stored_config(job).await?;
+        let dataset = match self.dataset(job.project, &config).await {
+            Err(TrainingError::NothingToLearn(missing)) => {
+                self.0.models.retire(job.project).await?;
+                return Err(TrainingError::NothingToLearn(missing));
+            }
+            dataset => dataset?,
+        };
+        let labels = dataset.labels;
+        let groups = self.0.embedder.spec().groups.clone();
+        let (heads, fits) = self.0.trainer.fit(dataset, groups, FitOptions::default(), progress).await?;
+        let mut fitted = Vec::with_capacity(fits.len());
+        for (head, fit) in heads.iter().zip(fits) {
+            let name = head.spec.from_name.clone();
+            fitted.push(fit.map_err(|source| TrainingError::Fit { head: name, source })?);
+        }
+        let file = self.version_file(job, &config, labels, &heads, fitted)?;
+        let draft = Draft { project: job.project, file, job: Some(job.id) };
+        let published = self.0.models.publish(draft, (self.0.now)()).await?;
+        log_published(job, labels, &published, started);
+        Ok(Outcome { version: published.name.clone(), metrics: published.file.card.metrics_json().map_err(crate::models::ModelsError::from)? })
+    }
+
+    async fn stored_config(&self, job: &Job) -> Result<std::sync::Arc<LabelConfig>, TrainingError> {
+        let row = self.0.storage.project(job.project).await?;
+        let xml = row.and_then(|row| row.label_config).ok_or(TrainingError::NoLabelConfig(job.project))?;
+        Ok(self.label_config(&xml)?)
+    }
+
+    fn version_file(
+        &self,
+        job: &Job,
+        config: &LabelConfig,
+        labels: i64,
+        heads: &[HeadData],
+        fitted: Vec<Fitted>,
+    ) -> Result<VersionFile, TrainingError> {
+        let spec = self.0.embedder.spec();
+        let mut file = VersionFile {
+            card: Card::new(job.project, &spec.fingerprint, &spec.name, config.digest(), labels),
+            heads: Vec::with_capacity(fitted.len()),
+        };
+        for (data, fitted) in heads.iter().zip(fitted) {
+            let starter = self.starter_on(data)?;
+            let use_starter = starter.as_ref().is_some_and(|starter| starter.is_better_than(&fitted.evaluation));
+            file.card.heads.push(HeadCard {
+                from_name: data.spec.from_name.clone(),
+                to_name: data.spec.to_name.clone(),
+                kind: data.spec.kind,
+                classes: data.spec.classes.iter().map(|class| class.name.clone()).collect(),
+                source: if use_starter { HeadSource::Starter } else { HeadSource::Own },
+                groups: fitted.group_weights.clone(),
+                refined: fitted.refined,
+                starter_accuracy: starter.as_ref().map(|starter| starter.accuracy),
+                evaluation: Some(fitted.evaluation),
+            });
+            file.heads.push(match starter {
+                Some(starter) if use_starter => starter.head,
+                _ => fitted.head,
+            });
+        }
+        Ok(file)
+    }
+
+    /// How the starter does on the labels a head learnt from, where its classes match.
+    fn starter_on(&self, data: &HeadData) -> Result<Option<StarterTrial>, TrainingError> {
+        let (Some(starter), Targets::Single { labels, .. }) = (self.0.models.starter(), &data.set.targets) else {
+            return Ok(None);
+        };
+        let Some(columns) = starter.columns(&data.spec) else { return Ok(None) };
+        let fit_error = |source| TrainingError::Fit { head: data.spec.from_name.clone(), source };
+        let head = starter.head.select(&columns).map_err(|error| fit_error(error.into()))?;
+        let rows = data.set.features.rows();
+        let mut probabilities = Vec::with_capacity(labels.len());
+        for row in rows {
+            probabilities.push(head.probabilities(row).map_err(|error| fit_error(error.into()))?);
+        }
+        let accuracy = crate::eval::accuracy(&probabilities, labels);
+        let log_loss = crate::eval::log_loss(&probabilities, labels);
+        Ok(Some(StarterTrial { head, accuracy, log_loss }))
+    }
+}
+
+/// The starter model on a project's own labels.
+struct StarterTrial {
+    head: crate::model::Head,
+    accuracy: f64,
+    log_loss: f64,
+}
+
+impl StarterTrial {
+    /// Own labels take over as soon as they are better out of fold; at equal accuracy the log loss decides.
+    fn is_better_than(&self, own: &Evaluation) -> bool {
+        self.accuracy > own.accuracy || (self.accuracy == own.accuracy && self.log_loss <= own.log_loss)
+    }
+}
+
+fn log_published(job: &Job, labels: i64, published: &Published, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    metrics::histogram!("weathervane_training_seconds").record(seconds);
+    metrics::counter!("weathervane_trainings_total", "outcome" => "done").increment(1);
+    for card in &published.file.card.heads {
+        let accuracy = card.evaluation.as_ref().map(|evaluation| evaluation.accuracy);
+        tracing::info!(project = %job.project, version = published.name, head = card.from_name, labels,
+            source = card.source.name(), out_of_fold_accuracy = accuracy, duration_ms = (seconds * 1e3) as u64,
+            "version serves");
+    }
+}

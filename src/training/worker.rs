@@ -1,0 +1,151 @@
+//! The loop that claims due jobs, runs them under a lease, and writes down how they ended.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::{Training, TrainingError};
+use crate::model::Progress;
+use crate::storage::Job;
+
+/// A claimed job is ours for so long without a sign of life; then another process may take it.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Signs of life and progress: often enough for a progress bar, rarely enough for the database.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// The loop looks again after so long even if nothing woke it: another process may have queued a job.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// First wait before a failed job runs again; doubles with each attempt.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl Training {
+    /// Runs due jobs until `stop`; then the running one is cancelled and its lease given back.
+    pub async fn run(&self, stop: CancellationToken) {
+        loop {
+            let now = (self.0.now)();
+            let claimed = match self.0.storage.claim_job(&self.0.owner, now, micros(LEASE)).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    tracing::warn!(%error, "job queue not reachable");
+                    None
+                }
+            };
+            match claimed {
+                Some(job) => {
+                    tokio::select! {
+                        () = self.attempt(&job) => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+                None => {
+                    tokio::select! {
+                        () = tokio::time::sleep(self.until_due().await) => {}
+                        () = self.0.wake.notified() => {}
+                        () = stop.cancelled() => break,
+                    }
+                }
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+        }
+        self.0.trainer.cancel();
+        if let Err(error) = self.0.storage.release_jobs(&self.0.owner, (self.0.now)()).await {
+            tracing::warn!(%error, "running job not given back; its lease ends in {} s", LEASE.as_secs());
+        }
+    }
+
+    /// Runs every queued job now, due or not, one after the other; for tests and the command line.
+    ///
+    /// # Errors
+    /// The queue can't be read.
+    pub async fn train_pending(&self) -> Result<usize, TrainingError> {
+        let mut ran = 0;
+        while let Some(job) =
+            self.0.storage.claim_job(&self.0.owner, i64::MAX - micros(LEASE), micros(LEASE)).await?
+        {
+            self.attempt(&job).await;
+            ran += 1;
+        }
+        Ok(ran)
+    }
+
+    async fn until_due(&self) -> Duration {
+        let now = (self.0.now)();
+        match self.0.storage.next_due(now).await {
+            Ok(Some(due)) => {
+                Duration::from_micros(u64::try_from(due - now).unwrap_or(0)).clamp(Duration::from_millis(1), IDLE)
+            }
+            _ => IDLE,
+        }
+    }
+
+    async fn attempt(&self, job: &Job) {
+        let span = tracing::info_span!("training", job = %job.id, project = %job.project);
+        self.attempt_in_span(job).instrument(span).await;
+    }
+
+    async fn attempt_in_span(&self, job: &Job) {
+        let (progress, follow) = watch::channel(None);
+        let ended = tokio::select! {
+            ended = self.run_job(job, progress) => ended,
+            () = self.keep_lease(job, follow) => Err(TrainingError::LeaseLost),
+        };
+        let storage = &self.0.storage;
+        let (owner, now) = (&self.0.owner, (self.0.now)());
+        let written = match ended {
+            Ok(outcome) => storage.finish_job(job, owner, Some(&outcome.version), Some(&outcome.metrics), now).await,
+            Err(TrainingError::LeaseLost | TrainingError::Cancelled) => return,
+            Err(error) => {
+                let retry_at = error.is_passing().then(|| now + backoff(job.attempts));
+                metrics::counter!("weathervane_trainings_total", "outcome" => "failed").increment(1);
+                match &error {
+                    TrainingError::NothingToLearn(_) => tracing::info!(%error, "no model yet"),
+                    error => tracing::error!(%error, retry = retry_at.is_some(), "training failed"),
+                }
+                storage.fail_job(job, owner, &error.to_string(), retry_at, now).await
+            }
+        };
+        if let Err(error) = written {
+            tracing::warn!(%error, "the job's end was not written down; it will run again");
+        }
+    }
+
+    /// Renews the lease and writes progress until the lease is lost.
+    async fn keep_lease(&self, job: &Job, follow: watch::Receiver<Option<Progress>>) {
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        loop {
+            beat.tick().await;
+            let progress = follow.borrow().clone();
+            let now = (self.0.now)();
+            let steps = progress.map(|step| (step.epoch as i64, step.epochs as i64, f64::from(step.loss)));
+            match self.0.storage.renew_job(job, &self.0.owner, now, micros(LEASE), steps).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "lease not renewed"),
+            }
+        }
+    }
+}
+
+impl TrainingError {
+    /// Whether the same job may succeed later without anybody's doing.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Storage(_) | Self::Models(_) | Self::LabelStudio(_) | Self::Inference(_) | Self::Panicked(_)
+        )
+    }
+}
+
+fn backoff(attempts: i64) -> i64 {
+    micros(RETRY) << attempts.clamp(0, 8)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,11 @@
+//! The real server on a free port, beside a fake Label Studio.
+
+mod support;
+
+mod access;
+mod bad_input;
+mod fixtures;
+mod images;
+mod learning;
+mod protocol;
+mod restart;

@@ -1,0 +1,115 @@
+//! What every Label Studio ML backend must answer.
+
+use serde_json::{Value, json};
+
+use crate::support::pictures::{CLASSES, data_uri};
+use crate::support::{Server, WEATHER, annotation_event};
+
+#[tokio::test]
+async fn health_has_exactly_two_keys_and_answers_at_the_root_too() {
+    let server = Server::start(&[]).await;
+    for path in ["/health", "/", "/health/"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body, json!({"model_class": "Weathervane", "status": "UP"}), "{path}");
+    }
+    let head = server.http.head(format!("{}/health", server.url)).send().await.expect("an answer");
+    assert_eq!(head.status(), 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_upstream_assertions_hold() {
+    let server = Server::start(&[]).await;
+    assert_eq!(server.get("/metrics").await.status(), 200);
+    let lone_task = json!({"tasks": {"id": 1}, "label_config": "<View></View>", "project": "1.1000000000",
+                           "params": {"context": {}}});
+    let predicted = server.post("/predict", &lone_task).await;
+    assert_eq!(predicted.status(), 200);
+    assert_eq!(predicted.json::<Value>().await.expect("JSON"), json!({"results": [[]]}));
+    let setup = json!({"project": "1.1000000000", "schema": "<View></View>", "extra_params": {}});
+    assert_eq!(server.post("/setup", &setup).await.status(), 200);
+    let bare = json!({"action": "ANNOTATION_CREATED", "project": {"id": 1, "label_config": "<View></View>"}});
+    assert_eq!(server.post("/webhook", &bare).await.status(), 201);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn predict_works_without_project_and_params() {
+    let server = Server::start(&[]).await;
+    let body = json!({"tasks": [{"id": 1, "data": {"image": data_uri(0, 1)}}], "label_config": WEATHER});
+    assert_eq!(server.post_json("/predict", &body).await, json!({"results": [[]]}));
+    assert_eq!(server.post_json("/predict", &json!({"tasks": [], "label_config": WEATHER})).await, json!({"results": []}));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn unknown_actions_get_200_and_event_names_of_every_kind_are_taken() {
+    let server = Server::start(&[]).await;
+    let project = json!({"id": 1, "label_config": WEATHER});
+    for action in ["LABEL_LINK_CREATED", "PROJECT_UPDATED", "SOMETHING_NEW", "TASKS_CREATED", "TASKS_DELETED"] {
+        let answer = server.post("/webhook", &json!({"action": action, "project": project})).await;
+        assert_eq!(answer.status(), 200, "{action}");
+    }
+    for action in [
+        "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "ANNOTATIONS_CREATED",
+        "ANNOTATIONS_UPDATED", "ANNOTATIONS_DELETED", "START_TRAINING",
+    ] {
+        let answer = server.post("/webhook", &json!({"action": action, "project": project})).await;
+        assert_eq!(answer.status(), 201, "{action}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_entry_per_task_in_order_and_hopeless_ones_are_empty_lists() {
+    let server = Server::start(&[]).await;
+    let version = learn(&server).await;
+    let tasks = [
+        (901, data_uri(2, 90)),
+        (902, "data:image/png;base64,AAAA".to_owned()),
+        (903, data_uri(0, 91)),
+        (904, "nonsense".to_owned()),
+    ];
+    let results = server.predict(WEATHER, &tasks).await;
+    assert_eq!(results.len(), 4);
+    assert_eq!((&results[1], &results[3]), (&json!([]), &json!([])));
+    for (index, class) in [(0, 2), (2, 0)] {
+        let result = &results[index];
+        assert_eq!(result["model_version"], version.as_str());
+        let region = &result["result"][0];
+        assert_eq!(region["value"]["choices"], json!([CLASSES[class]]), "{result:#}");
+        assert_eq!((&region["from_name"], &region["to_name"], &region["type"]),
+            (&json!("weather"), &json!("image"), &json!("choices")));
+        let score = result["score"].as_f64().expect("a score");
+        assert!((0.0..=1.0).contains(&score) && score > 0.25, "{score}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn setup_and_predictions_carry_the_same_version() {
+    let server = Server::start(&[]).await;
+    assert_eq!(server.setup(WEATHER).await, "untrained");
+    let version = learn(&server).await;
+    assert_eq!(server.setup(WEATHER).await, version);
+    let results = server.predict(WEATHER, &[(900, data_uri(1, 50))]).await;
+    assert_eq!(results[0]["model_version"], version.as_str());
+    let versions = server.get_json("/versions").await;
+    assert!(versions["versions"].as_array().expect("a list").contains(&json!(version)), "{versions}");
+    server.stop().await;
+}
+
+/// Teaches three pictures of each class and gives the version that came of it.
+async fn learn(server: &Server) -> String {
+    for id in 0..12 {
+        let class = id as usize % 4;
+        let event = annotation_event("ANNOTATION_CREATED", WEATHER, id + 1, &data_uri(class, id as u32), CLASSES[class]);
+        assert_eq!(server.post("/webhook", &event).await.status(), 201);
+    }
+    let answer = server.post_json("/train", &json!({"project": "1.1700000000"})).await;
+    let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
+    assert_eq!(job["state"], "done", "{job:#}");
+    server.setup(WEATHER).await
+}
