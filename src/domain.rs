@@ -2,4 +2,12 @@
 //!
 //! Pure: nothing here touches the network, the disk or the clock.
 
+pub mod annotation;
+pub mod consensus;
+pub mod events;
+mod field;
 pub mod ids;
+pub mod label_config;
+pub mod prediction;
+pub mod project;
+pub mod task;

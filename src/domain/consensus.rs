@@ -1,0 +1,160 @@
+//! One target out of several people's answers.
+
+use super::annotation::{Annotation, Target};
+use super::label_config::HeadSpec;
+use std::cmp::Reverse;
+
+/// What the annotations of one task teach a head together; `None` is nothing.
+///
+/// The newest ground truth decides alone. Otherwise each annotation has one vote: for a single head the
+/// class with most votes wins, for a multiple head each class by itself, as its sigmoid is fitted by
+/// itself. The newest annotation breaks a tie. Cancelled annotations, and those that say nothing about
+/// the head, have no vote. The order of the slice doesn't matter.
+pub fn consensus(annotations: &[Annotation], head: &HeadSpec) -> Option<Target> {
+    let voters = annotations.iter().filter_map(|annotation| Some((annotation, annotation.target(head)?)));
+    let mut votes: Vec<(&Annotation, Target)> = voters.collect();
+    votes.sort_by_key(|(annotation, _)| Reverse((annotation.updated_at, annotation.id)));
+    if let Some((_, truth)) = votes.iter().find(|(annotation, _)| annotation.ground_truth) {
+        return Some(truth.clone());
+    }
+    let newest_first: Vec<Target> = votes.into_iter().map(|(_, target)| target).collect();
+    match newest_first.first()? {
+        Target::Single(_) => plurality(&newest_first, head.classes.len()).map(Target::Single),
+        Target::Multiple(newest) => Some(Target::Multiple(per_class(&newest_first, newest))),
+    }
+}
+
+fn plurality(newest_first: &[Target], classes: usize) -> Option<usize> {
+    let singles = newest_first.iter().filter_map(|target| match target {
+        Target::Single(class) => Some(*class),
+        Target::Multiple(_) => None,
+    });
+    let mut counts = vec![0_usize; classes];
+    for class in singles.clone() {
+        *counts.get_mut(class)? += 1;
+    }
+    let most = counts.iter().max()?;
+    singles.clone().find(|class| counts.get(*class) == Some(most))
+}
+
+fn per_class(newest_first: &[Target], newest: &[bool]) -> Vec<bool> {
+    let vote = |class: usize| {
+        let says = newest_first.iter().filter(|target| match target {
+            Target::Multiple(applies) => applies.get(class) == Some(&true),
+            Target::Single(_) => false,
+        });
+        says.count()
+    };
+    let decide = |(class, newest): (usize, &bool)| match (2 * vote(class)).cmp(&newest_first.len()) {
+        std::cmp::Ordering::Greater => true,
+        std::cmp::Ordering::Equal => *newest,
+        std::cmp::Ordering::Less => false,
+    };
+    newest.iter().enumerate().map(decide).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{AnnotationId, TaskId};
+    use crate::domain::label_config::LabelConfig;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn head(kind: &str) -> HeadSpec {
+        let xml = format!(
+            r#"<View><Image name="i" value="$i"/><Choices name="c" toName="i" choice="{kind}">
+            <Choice value="0"/><Choice value="1"/><Choice value="2"/></Choices></View>"#
+        );
+        LabelConfig::parse(&xml).unwrap().heads.remove(0)
+    }
+
+    /// An answer whose time is its id.
+    fn says(id: i64, choices: &[usize]) -> Annotation {
+        let choices: Vec<String> = choices.iter().map(usize::to_string).collect();
+        Annotation {
+            id: AnnotationId(id),
+            task: TaskId(1),
+            result: vec![json!({"type": "choices", "from_name": "c", "value": {"choices": choices}})],
+            was_cancelled: false,
+            ground_truth: false,
+            updated_at: id,
+            completed_by: None,
+        }
+    }
+
+    fn truth(annotation: Annotation) -> Annotation {
+        Annotation { ground_truth: true, ..annotation }
+    }
+
+    fn skipped(annotation: Annotation) -> Annotation {
+        Annotation { was_cancelled: true, ..annotation }
+    }
+
+    #[test]
+    fn the_majority_wins_and_the_newest_breaks_a_tie() {
+        let head = head("single");
+        for (annotations, class) in [
+            (vec![], None),
+            (vec![says(1, &[2])], Some(2)),
+            (vec![says(1, &[0]), says(2, &[0]), says(3, &[1])], Some(0)),
+            (vec![says(1, &[0]), says(2, &[1])], Some(1)),
+            (vec![says(1, &[0]), says(2, &[1]), says(3, &[0]), says(4, &[1]), says(5, &[2])], Some(1)),
+            (vec![says(1, &[0]), skipped(says(2, &[1])), skipped(says(3, &[1]))], Some(0)),
+            (vec![skipped(says(1, &[0]))], None),
+            (vec![says(1, &[0]), says(2, &[]), says(3, &[0, 1])], Some(0)),
+        ] {
+            assert_eq!(consensus(&annotations, &head), class.map(Target::Single), "{annotations:?}");
+        }
+    }
+
+    #[test]
+    fn the_newest_usable_ground_truth_decides_alone() {
+        let annotations = [
+            truth(says(1, &[2])),
+            truth(says(2, &[0])),
+            skipped(truth(says(3, &[1]))),
+            says(4, &[1]),
+            says(5, &[1]),
+        ];
+        assert_eq!(consensus(&annotations, &head("single")), Some(Target::Single(0)));
+    }
+
+    #[test]
+    fn a_multiple_head_is_decided_class_by_class() {
+        let head = head("multiple");
+        let three = [says(1, &[0, 1]), says(2, &[1, 2]), says(3, &[0, 2])];
+        assert_eq!(consensus(&three, &head), Some(Target::Multiple(vec![true, true, true])));
+        let tied = [says(1, &[0, 1]), says(2, &[1, 2])];
+        assert_eq!(consensus(&tied, &head), Some(Target::Multiple(vec![false, true, true])));
+    }
+
+    fn any_annotations() -> impl Strategy<Value = Vec<Annotation>> {
+        let answer =
+            (prop::collection::vec(0..4_usize, 0..3), 0..3_i64, any::<bool>(), prop::bool::weighted(0.2));
+        prop::collection::vec(answer, 0..8).prop_map(|answers| {
+            let annotation =
+                |(id, (choices, updated_at, was_cancelled, ground_truth)): (usize, (Vec<usize>, _, _, _))| {
+                    Annotation { updated_at, was_cancelled, ground_truth, ..says(id as i64, &choices) }
+                };
+            answers.into_iter().enumerate().map(annotation).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_annotations_does_not_matter(
+            (annotations, shuffled) in any_annotations().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+            kind in prop::sample::select(vec!["single", "multiple"]),
+        ) {
+            let head = head(kind);
+            prop_assert_eq!(consensus(&annotations, &head), consensus(&shuffled, &head));
+        }
+
+        #[test]
+        fn unanimous_people_are_believed(class in 0..3_usize, count in 1..6_i64) {
+            let annotations: Vec<Annotation> = (0..count).map(|id| says(id, &[class])).collect();
+            prop_assert_eq!(consensus(&annotations, &head("single")), Some(Target::Single(class)));
+        }
+    }
+}

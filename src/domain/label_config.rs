@@ -1,0 +1,192 @@
+//! Label configs: from Label Studio's XML to the heads this backend trains.
+//!
+//! Every `<Choices>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
+//! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
+//! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
+
+mod classes;
+mod heads;
+mod xml;
+
+pub use classes::MAX_CLASSES;
+pub use heads::MAX_HEADS;
+pub use xml::{MAX_ATTRIBUTES, MAX_CONFIG_BYTES, MAX_DEPTH, MAX_NAMESPACES, MAX_NODES};
+
+/// Why a label config has no head to train.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelConfigError {
+    /// More than [`MAX_CONFIG_BYTES`].
+    #[error(
+        "label config is {:.1} MB, limit is {} MB; move long texts and styles out of it",
+        *bytes as f64 / 1e6,
+        MAX_CONFIG_BYTES / 1_000_000
+    )]
+    TooLarge {
+        /// Size of the XML.
+        bytes: usize,
+    },
+    /// More than [`MAX_NODES`].
+    #[error("label config has more than {MAX_NODES} tags and texts; shorten it")]
+    TooManyNodes,
+    /// More than [`MAX_DEPTH`].
+    #[error("label config nests tags deeper than {MAX_DEPTH} levels; flatten it")]
+    TooDeep,
+    /// More than [`MAX_ATTRIBUTES`].
+    #[error("label config has a tag with more than {MAX_ATTRIBUTES} attributes; shorten it")]
+    TooManyAttributes,
+    /// More than [`MAX_NAMESPACES`].
+    #[error("label config mentions `xmlns` more than {MAX_NAMESPACES} times; drop the namespaces")]
+    TooManyNamespaces,
+    /// A document type declaration, the vehicle of entity bombs; Label Studio refuses it as well.
+    #[error("label config has a document type declaration (`<!DOCTYPE>`), which is refused; remove it")]
+    Dtd,
+    /// Not XML.
+    #[error("label config is not XML: {0}")]
+    Xml(String),
+    /// Nothing that classifies.
+    #[error("label config has no `<Choices>` tag: {found}; this backend only classifies images")]
+    NoChoices {
+        /// What the config has instead.
+        found: String,
+    },
+    /// Nothing to classify.
+    #[error("label config has no `<Image>` tag: {found}; this backend only classifies images")]
+    NoImage {
+        /// What the config has instead.
+        found: String,
+    },
+    /// Choices and images, but no pair of them that works.
+    #[error("label config has no usable `<Choices>` tag: {}", reasons.join("; "))]
+    NoUsableHead {
+        /// A reason for each.
+        reasons: Vec<String>,
+    },
+}
+
+/// What a project's label config asks of this backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelConfig {
+    /// One per usable `<Choices>`, in document order; never empty.
+    pub heads: Vec<HeadSpec>,
+    /// Why other `<Choices>`, choices or settings are left out, for the person who reads the log.
+    pub ignored: Vec<String>,
+}
+
+/// One classification: a `<Choices>` on an `<Image>`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HeadSpec {
+    /// Name of the `<Choices>`.
+    pub from_name: String,
+    /// Name of the `<Image>`.
+    pub to_name: String,
+    /// Key of the image in a task's data, without the `$`.
+    pub image_key: String,
+    /// One class per image, or any number.
+    pub kind: ChoiceKind,
+    /// At least two, in document order.
+    pub classes: Vec<Class>,
+    /// `model_score_threshold`, 0..=1: below it nothing is pre-selected.
+    pub score_threshold: Option<f32>,
+    /// `model_skip="true"`: learn nothing, predict nothing for this head.
+    pub skip: bool,
+}
+
+/// How many classes of a head an image may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChoiceKind {
+    /// `choice="single"` (the default) and `"single-radio"`: exactly one.
+    Single,
+    /// `choice="multiple"`: any number.
+    Multiple,
+}
+
+/// One `<Choice>`.
+///
+/// With `allowNested="true"` only choices without children are classes: the editor shows a parent as
+/// ticked exactly when all its children are, so a parent carries nothing of its own. Without
+/// `allowNested` the editor offers no choice that stands inside another, so those are no classes.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Class {
+    /// Unique in its head: the alias, else the value. Nested choices whose own names collide are told
+    /// apart by their whole path, joined by ` / `.
+    pub name: String,
+    /// The text people see.
+    pub value: String,
+    /// Empty for a flat choice, whose result is its name. With `allowNested="true"` what the result holds:
+    /// the names from the topmost parent down to this choice.
+    pub path: Vec<String>,
+    /// `predicted_values`: names another model gives this class.
+    pub predicted_values: Vec<String>,
+}
+
+impl LabelConfig {
+    /// Reads the XML of a project's label config.
+    ///
+    /// # Errors
+    /// XML that is broken, too large or hostile, and configs without any image classification.
+    pub fn parse(xml: &str) -> Result<Self, LabelConfigError> {
+        heads::read(&xml::open(xml)?)
+    }
+
+    /// BLAKE3 of everything a trained head depends on, in hexadecimal. Layout, colours, headers, hotkeys,
+    /// thresholds and the shown text of a choice with an alias don't change it.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for head in &self.heads {
+            feed(&mut hasher, &head.digest());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+impl HeadSpec {
+    /// Like [`LabelConfig::digest`], for one head.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let kind = match self.kind {
+            ChoiceKind::Single => "single",
+            ChoiceKind::Multiple => "multiple",
+        };
+        for text in [&self.from_name, &self.to_name, &self.image_key, kind] {
+            feed(&mut hasher, text);
+        }
+        for class in &self.classes {
+            feed(&mut hasher, &class.name);
+            hasher.update(&(class.path.len() as u64).to_le_bytes());
+            class.path.iter().for_each(|name| feed(&mut hasher, name));
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// Index of the class a name stands for: its [`Class::name`], else the one class with that value.
+    pub fn class_index(&self, name: &str) -> Option<usize> {
+        let by_name = self.classes.iter().position(|class| class.name == name);
+        by_name.or_else(|| {
+            let mut by_value = (0..self.classes.len()).filter(|&index| self.classes[index].value == name);
+            by_value.next().filter(|_| by_value.next().is_none())
+        })
+    }
+
+    /// Index of the class at a nested result's path, its last name being the alias or the value. A path of
+    /// one name is a flat choice's.
+    pub fn path_index(&self, path: &[&str]) -> Option<usize> {
+        let exact = self.classes.iter().position(|class| class.path == path);
+        exact.or_else(|| match path {
+            [name] => self.class_index(name),
+            [parents @ .., name] => self.classes.iter().position(|class| {
+                class.value == *name && class.path.split_last().is_some_and(|(_, above)| above == parents)
+            }),
+            [] => None,
+        })
+    }
+}
+
+/// Hashes a text with its length, so that neighbours can't run into each other.
+fn feed(hasher: &mut blake3::Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;
