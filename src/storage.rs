@@ -23,6 +23,7 @@ mod error;
 pub mod events;
 pub mod images;
 pub mod jobs;
+mod migrate;
 pub mod projects;
 mod sql;
 pub mod tasks;

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlSafeStr};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use url::Url;
 
 use super::error::{CHECK_SERVER, StorageError};
-use super::{Result, Storage};
+use super::{Result, Storage, migrate};
 
 /// Name of the SQLite file in the data directory.
 pub const FILE_NAME: &str = "weathervane.db";
@@ -27,13 +26,6 @@ const SQLITE_READERS: u32 = 4;
 
 /// Connections to PostgreSQL; its default limit for all clients is 100.
 const POSTGRES_CONNECTIONS: u32 = 10;
-
-/// Waits between attempts to make a fresh SQLite file a WAL file, milliseconds: 4 s in all.
-/// SQLite's busy timeout does not cover this step.
-const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
-
-const SQLITE_0001: &str = include_str!("../../migrations/sqlite/0001_initial.sql");
-const POSTGRES_0001: &str = include_str!("../../migrations/postgres/0001_initial.sql");
 
 /// Connection parameters that PostgreSQL URLs may carry (those of sqlx 0.9).
 const POSTGRES_PARAMETERS: [&str; 16] = [
@@ -75,20 +67,6 @@ impl Engine {
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
         }
-    }
-
-    fn migrator(self) -> Migrator {
-        let initial = match self {
-            Self::Sqlite => SQLITE_0001,
-            Self::Postgres => POSTGRES_0001,
-        };
-        Migrator::with_migrations(vec![Migration::new(
-            1,
-            "initial".into(),
-            MigrationType::Simple,
-            initial.into_sql_str(),
-            false,
-        )])
     }
 }
 
@@ -231,8 +209,8 @@ impl Target {
                 .await
                 .map_err(|_| StorageError::unavailable("no answer in 15 s", CHECK_SERVER))??;
         let migrated = match self.engine {
-            Engine::Sqlite => migrate_sqlite(&mut connection).await,
-            Engine::Postgres => migrate_postgres(&mut connection).await,
+            Engine::Sqlite => migrate::sqlite(&mut connection).await,
+            Engine::Postgres => migrate::postgres(&mut connection).await,
         };
         // Closing also frees the lock of a migration that failed.
         let closed = connection.close().await;
@@ -260,63 +238,8 @@ impl Target {
 }
 
 /// Settings of every SQLite connection; the timeout is [`BUSY_TIMEOUT_MS`].
-const SQLITE_PRAGMAS: &str =
+pub(super) const SQLITE_PRAGMAS: &str =
     "PRAGMA busy_timeout = 10000; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON";
-
-/// The whole migration is one write transaction, so a second process waits and then finds it done.
-async fn migrate_sqlite(connection: &mut AnyConnection) -> Result<()> {
-    connection.execute(SQLITE_PRAGMAS).await?;
-    use_write_ahead_log(connection).await?;
-    let mut transaction = connection.begin_with(Engine::Sqlite.begin()).await?;
-    run_migrations(Engine::Sqlite, &mut transaction).await?;
-    Ok(transaction.commit().await?)
-}
-
-/// The migrator holds an advisory lock of the session while it works.
-async fn migrate_postgres(connection: &mut AnyConnection) -> Result<()> {
-    run_migrations(Engine::Postgres, connection).await
-}
-
-async fn run_migrations(engine: Engine, connection: &mut AnyConnection) -> Result<()> {
-    let migrator = engine.migrator();
-    let known = migrator.iter().map(|migration| migration.version).max();
-    match migrator.run_direct(None, connection, false).await {
-        Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => Err(StorageError::NewerSchema {
-            found,
-            known: known.unwrap_or_default(),
-        }),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(error.into())
-        }
-        Err(other) => Err(StorageError::damaged(other)),
-    }
-}
-
-/// The journal mode is kept in the file. Changing it needs the file alone, and fails at once where another process that
-/// starts at the same time has it open: hence the retries.
-async fn use_write_ahead_log(connection: &mut AnyConnection) -> Result<()> {
-    let mut waits = WAL_RETRY_MS.iter();
-    loop {
-        let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = WAL")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(StorageError::from);
-        match (mode, waits.next()) {
-            (Err(error), Some(&wait)) if error.is_transient() => {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
-            }
-            (Err(error), _) => return Err(error),
-            (Ok(mode), _) if mode.eq_ignore_ascii_case("wal") => return Ok(()),
-            (Ok(mode), _) => {
-                return Err(StorageError::unavailable(
-                    format!("SQLite stays in journal mode `{mode}`"),
-                    "put the data directory on a local file system, or use PostgreSQL",
-                ));
-            }
-        }
-    }
-}
 
 /// Says which database an error is about.
 fn name(error: StorageError, shown: &str) -> StorageError {
