@@ -2,9 +2,13 @@
 
 pub mod backbone;
 pub mod features;
+mod fit;
+mod head;
 
 pub use backbone::{Backbone, BackboneChoice, BackboneSpec, DeviceChoice, load_backbone};
 pub use features::{Features, Group};
+pub use fit::{FitError, FitOptions, Fitted, Progress, Targets, TrainingSet, fit};
+pub use head::{Activation, Head};
 
 use std::path::PathBuf;
 

@@ -1,0 +1,213 @@
+//! Training a head on cached embeddings: milliseconds, no images.
+//!
+//! 1. [`scaling`]: columns are standardised by the pool, so that labels decide nothing yet.
+//! 2. [`evidence`]: the labels' marginal likelihood weighs the depths of the network and sets the ridge's strength.
+//! 3. [`ridge`]: kernel ridge on one-hot targets, also for every fold, so that each label is judged by a model that
+//!    never saw it nor its near-copies.
+//! 4. [`calibration`]: one temperature turns ridge scores into logits.
+//! 5. [`refine`]: a Burn module starts from there and follows the cross-entropy as far as the out-of-fold loss
+//!    improves.
+
+mod calibration;
+mod evidence;
+mod folds;
+mod refine;
+mod ridge;
+mod scaling;
+
+use std::ops::ControlFlow;
+
+use faer::Mat;
+
+use super::head::{Activation, Head};
+use super::{Features, Group, ModelError};
+use crate::domain::ids::ContentHash;
+use crate::eval::Evaluation;
+use crate::eval::copies::near_copies;
+use folds::Folds;
+use ridge::Ridge;
+use scaling::Scaling;
+
+/// The labels of a training, one for each row of its features.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// One class an image.
+    Single { classes: usize, labels: Vec<usize> },
+    /// For each class whether it applies.
+    Multiple { classes: usize, labels: Vec<Vec<bool>> },
+}
+
+/// What a head learns from.
+#[derive(Clone, Debug)]
+pub struct TrainingSet {
+    /// `n x dim`
+    pub features: Features,
+    pub targets: Targets,
+    /// Content of each row's image, so that the same picture never stands on both sides of a fold.
+    pub hashes: Vec<ContentHash>,
+}
+
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub struct FitOptions {
+    /// Most epochs of the gradient refinement; 0 leaves the ridge solution as it is.
+    pub epochs: usize,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        Self { epochs: refine::MAX_EPOCHS }
+    }
+}
+
+/// How far a training is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub epoch: usize,
+    pub epochs: usize,
+    /// Mean cross-entropy on the training labels, nats.
+    pub loss: f32,
+}
+
+/// A trained head and what is known of it.
+#[derive(Debug)]
+pub struct Fitted {
+    pub head: Head,
+    /// Out of fold, on the labels it learnt from.
+    pub evaluation: Evaluation,
+    /// Feature groups and the weight the labels gave each; the weights sum to one.
+    pub group_weights: Vec<(String, f32)>,
+    /// Divisor of the ridge scores.
+    pub temperature: f64,
+    /// Whether the gradient refinement improved the out-of-fold loss and was kept.
+    pub refined: bool,
+}
+
+/// Why a head can't be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    #[error("{rows} rows of features but {labels} labels and {hashes} hashes")]
+    Rows { rows: usize, labels: usize, hashes: usize },
+    #[error("label {label} of a head with {classes} classes")]
+    Label { label: usize, classes: usize },
+    #[error("no labelled image of this head has an embedding; see the log for why each was left out")]
+    Empty,
+    #[error("the labels' kernel could not be factorised; the embeddings are damaged")]
+    Factorisation,
+    #[error("cancelled")]
+    Cancelled,
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl Targets {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Single { classes, .. } | Self::Multiple { classes, .. } => *classes,
+        }
+    }
+
+    /// Number of labelled images.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Single { labels, .. } => labels.len(),
+            Self::Multiple { labels, .. } => labels.len(),
+        }
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn activation(&self) -> Activation {
+        match self {
+            Self::Single { .. } => Activation::Softmax,
+            Self::Multiple { .. } => Activation::Sigmoid,
+        }
+    }
+
+    fn applies(&self, row: usize, class: usize) -> bool {
+        match self {
+            Self::Single { labels, .. } => labels[row] == class,
+            Self::Multiple { labels, .. } => labels[row][class],
+        }
+    }
+
+    /// `n x classes`, 1 where a class applies.
+    fn one_hot(&self) -> Mat<f64> {
+        Mat::from_fn(self.len(), self.classes(), |row, class| f64::from(u8::from(self.applies(row, class))))
+    }
+
+    fn evaluate(&self, probabilities: &[Vec<f32>]) -> Evaluation {
+        match self {
+            Self::Single { classes, labels } => Evaluation::single(probabilities, labels, *classes),
+            Self::Multiple { classes, labels } => Evaluation::multiple(probabilities, labels, *classes),
+        }
+    }
+}
+
+impl TrainingSet {
+    fn check(&self, groups: &[Group]) -> Result<(), FitError> {
+        let (rows, labels, hashes) = (self.features.len(), self.targets.len(), self.hashes.len());
+        if rows != labels || rows != hashes {
+            return Err(FitError::Rows { rows, labels, hashes });
+        }
+        if rows == 0 {
+            return Err(FitError::Empty);
+        }
+        let (dim, expected) = (self.features.dim, groups.iter().map(|group| group.width).sum());
+        if dim != expected {
+            return Err(ModelError::Length { expected, found: dim }.into());
+        }
+        let classes = self.targets.classes();
+        let wrong = match &self.targets {
+            Targets::Single { labels, .. } => labels.iter().copied().find(|label| *label >= classes),
+            Targets::Multiple { labels, .. } => labels.iter().map(Vec::len).find(|width| *width != classes),
+        };
+        wrong.map_or(Ok(()), |label| Err(FitError::Label { label, classes }))
+    }
+}
+
+/// Trains one head. `pool` holds embeddings of the project's images, labelled or not, whose columns' mean and
+/// spread standardise the features; without it the labelled rows serve. `watch` is told of every epoch and may end
+/// the training. The same input gives the same head.
+///
+/// # Errors
+/// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
+pub fn fit(
+    set: &TrainingSet,
+    pool: Option<&Features>,
+    groups: &[Group],
+    options: &FitOptions,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Fitted, FitError> {
+    set.check(groups)?;
+    let mut scaling = Scaling::of(pool.unwrap_or(&set.features), groups)?;
+    let mut rows = scaling.apply(&set.features);
+    let copies = near_copies(&rows, set.features.dim, &set.hashes);
+    let folds = Folds::new(&set.targets, &copies);
+    let targets = set.targets.one_hot();
+
+    let evidence = evidence::choose(&rows, &scaling, &set.targets)?;
+    scaling.weigh(&evidence.weights, &mut rows);
+    let ridge = Ridge::new(&rows, set.features.dim, &set.targets)?;
+    let fits = ridge.fit_folds(&targets, &folds, evidence.strength)?;
+
+    let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
+    let start =
+        refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, temperature };
+    let refined = refine::refine(&start, options.epochs, watch)?;
+    let (weight, bias) = scaling.unfold(&ridge.in_features(&refined.coefficients), &refined.bias);
+    Ok(Fitted {
+        head: Head::new(set.targets.activation(), set.features.dim, weight, bias)?,
+        evaluation: set.targets.evaluate(&refined.out_of_fold),
+        group_weights: scaling.named(&evidence.weights),
+        temperature,
+        refined: refined.epochs > 0,
+    })
+}
+
+#[cfg(test)]
+mod tests;
