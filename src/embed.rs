@@ -80,9 +80,6 @@ impl Key {
         Self(wanted.project, *blake3::hash(wanted.source.as_bytes()).as_bytes())
     }
 
-    fn text(self) -> String {
-        blake3::Hash::from_bytes(self.1).to_hex().to_string()
-    }
 }
 
 /// Embeds images; clone it freely.
@@ -182,13 +179,13 @@ impl Embedder {
             missing.entry(keys[index].0).or_default().push(index);
         }
         for (project, indices) in missing {
-            let wanted: Vec<Key> = indices.iter().map(|index| keys[*index]).collect();
-            match inner.stored(project, &wanted).await {
+            let sources: Vec<&str> = indices.iter().map(|index| wanted[*index].source.as_str()).collect();
+            match inner.stored(project, &sources).await {
                 Ok(found) => {
-                    for index in indices {
-                        if let Some(embedded) = found.get(&keys[index]) {
-                            inner.recent.insert(keys[index], Arc::clone(embedded)).await;
-                            batch[index] = Some(Ok(Arc::clone(embedded)));
+                    for (index, embedded) in indices.into_iter().zip(found) {
+                        if let Some(embedded) = embedded {
+                            inner.recent.insert(keys[index], Arc::clone(&embedded)).await;
+                            batch[index] = Some(Ok(embedded));
                         }
                     }
                 }
@@ -200,19 +197,19 @@ impl Embedder {
 }
 
 impl Inner {
+    /// Embeddings of the addresses the database knows, in order.
     async fn stored(
         &self,
         project: ProjectId,
-        keys: &[Key],
-    ) -> Result<HashMap<Key, Arc<Embedded>>, StorageError> {
-        let texts: Vec<String> = keys.iter().map(|key| key.text()).collect();
-        let hashes = self.storage.image_hashes(project, &texts).await?;
-        let wanted: Vec<ContentHash> = hashes.values().copied().collect();
-        let vectors = self.storage.embeddings(&self.fingerprint(), &wanted).await?;
-        let found = keys.iter().zip(&texts).filter_map(|(key, text)| {
-            let hash = *hashes.get(text)?;
-            let vector = vectors.get(&hash)?.clone();
-            Some((*key, Arc::new(Embedded { hash, vector })))
+        sources: &[&str],
+    ) -> Result<Vec<Option<Arc<Embedded>>>, StorageError> {
+        let images = self.storage.images(project, sources).await?;
+        let hashes: Vec<ContentHash> = images.iter().flatten().map(|image| image.content_hash).collect();
+        let mut vectors = self.storage.embeddings(&hashes, self.fingerprint()).await?.into_iter();
+        let found = images.iter().map(|image| {
+            let hash = image.as_ref()?.content_hash;
+            let vector = vectors.next().flatten()?;
+            Some(Arc::new(Embedded { hash, vector }))
         });
         Ok(found.collect())
     }
@@ -220,7 +217,7 @@ impl Inner {
     /// Embeds one image; callers who want the same one meanwhile share the work.
     async fn embed_missing(&self, wanted: Wanted) -> Result<Arc<Embedded>, Arc<EmbedError>> {
         let key = Key::of(&wanted);
-        let embedded = self.recent.try_get_with(key, self.compute(key, wanted)).await;
+        let embedded = self.recent.try_get_with(key, self.compute(wanted)).await;
         match embedded {
             Ok(embedded) => Ok(embedded),
             Err(shared) => {
@@ -233,17 +230,17 @@ impl Inner {
         }
     }
 
-    async fn compute(&self, key: Key, wanted: Wanted) -> Result<Arc<Embedded>, EmbedError> {
+    async fn compute(&self, wanted: Wanted) -> Result<Arc<Embedded>, EmbedError> {
         let task = wanted.task;
         let bytes = self.media.fetch(Some(task), &wanted.source, wanted.credentials.as_ref()).await?;
         let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
-        let stored = self.storage.embeddings(&self.fingerprint(), &[hash]).await?.remove(&hash);
-        let vector = match stored {
+        let stored = self.storage.embeddings(&[hash], self.fingerprint()).await?;
+        let vector = match stored.into_iter().next().flatten() {
             Some(vector) => vector,
             None => self.look_at(task, bytes, hash).await?,
         };
-        let seen = [(key.text(), hash)];
-        self.storage.put_image_hashes(wanted.project, &seen, (self.now)()).await?;
+        let seen = [(wanted.source.as_str(), hash)];
+        self.storage.put_images(wanted.project, &seen, (self.now)()).await?;
         Ok(Arc::new(Embedded { hash, vector }))
     }
 
@@ -261,12 +258,12 @@ impl Inner {
             .embed(pixels)
             .await
             .map_err(|source| EmbedError::Inference { task, source })?;
-        self.storage.put_embeddings(&self.fingerprint(), &[(hash, vector.clone())], (self.now)()).await?;
+        self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)()).await?;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
         Ok(vector)
     }
 
-    fn fingerprint(&self) -> String {
-        self.inference.backbone().spec().fingerprint.clone()
+    fn fingerprint(&self) -> &str {
+        &self.inference.backbone().spec().fingerprint
     }
 }

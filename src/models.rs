@@ -155,12 +155,11 @@ impl Models {
             {
                 return Ok(Arc::clone(live));
             }
-            let number = self.0.storage.next_version_number(draft.project).await?;
+            let number = self.0.storage.reserve_version_number(draft.project).await?;
             let key = BlobKey::model(draft.project, number, digest);
             self.0.blobs.put(&key, bytes.clone().into()).await?;
             let name = format!("v{number}-{digest}");
             let row = NewVersion {
-                project: draft.project,
                 number,
                 name: name.clone(),
                 blob_key: key.to_string(),
@@ -169,14 +168,11 @@ impl Models {
                 heads: draft.file.card.heads_json()?,
                 metrics: draft.file.card.metrics_json()?,
                 labels: draft.file.card.labels,
-                created_at: now,
                 job: draft.job,
             };
-            if !self.0.storage.insert_version(&row).await? {
-                continue;
-            }
+            self.0.storage.insert_version(draft.project, &row, now).await?;
             let expected = live.map(|live| live.number);
-            if self.0.storage.set_current(draft.project, expected, Some(number)).await? {
+            if self.0.storage.set_current_version(draft.project, expected, number).await? {
                 let published = Arc::new(Published { number, name, file: draft.file });
                 self.swap(draft.project, Some(Arc::clone(&published)));
                 return Ok(published);
@@ -192,7 +188,7 @@ impl Models {
     pub async fn retire(&self, project: ProjectId) -> Result<(), ModelsError> {
         self.follow(project).await?;
         if let Some(live) = self.current(project) {
-            if !self.0.storage.set_current(project, Some(live.number), None).await? {
+            if !self.0.storage.retire_version(project, live.number).await? {
                 return Err(ModelsError::Contended { project, attempts: 1 });
             }
             self.swap(project, None);

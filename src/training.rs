@@ -77,6 +77,11 @@ pub enum TrainingError {
     NoLabelConfig(ProjectId),
     #[error("{0}")]
     NothingToLearn(String),
+    #[error(
+        "project {0} does not exist in Label Studio any more; its labels and versions are kept here, connect it \
+         again or check LABEL_STUDIO_URL"
+    )]
+    ProjectGone(ProjectId),
     #[error("no project is known yet: connect one in Label Studio (Settings > Model)")]
     NoProject,
     #[error("annotation {index} of the request: {problem}")]

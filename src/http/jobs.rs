@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::body;
 use super::error::ApiError;
-use crate::domain::events::parse_project_ref;
+use crate::domain::project::ProjectRef;
 use crate::domain::ids::JobId;
 use crate::storage::Job;
 
@@ -26,7 +26,7 @@ pub struct TrainRequest {
 /// Learns the annotations it brings, asks for a training, and answers at once with the job's id.
 pub async fn train(state: web::Data<State>, payload: Payload) -> Result<Json<Value>, ApiError> {
     let request: TrainRequest = body::read(payload, state.limits.bytes).await?;
-    let project = parse_project_ref(&request.project);
+    let project = ProjectRef::from_json(&request.project);
     let training = state.training.clone();
     let job = tokio::spawn(async move {
         training.request(project, request.label_config, request.annotations).await
@@ -81,7 +81,7 @@ pub fn job_json(job: &Job) -> Value {
         "epochs": job.epochs,
         "loss": job.loss,
         "version": job.version,
-        "metrics": job.metrics.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+        "metrics": job.metrics,
         "error": job.error,
         "created_at_us": job.created_at,
         "started_at_us": job.started_at,

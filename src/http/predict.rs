@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::body;
 use super::error::ApiError;
-use crate::domain::events::parse_project_ref;
+use crate::domain::project::ProjectRef;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::prediction::prediction_json;
@@ -67,7 +67,7 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<V
     if tasks.len() > state.limits.tasks {
         return Err(ApiError::TooManyTasks { tasks: tasks.len(), limit: state.limits.tasks });
     }
-    let project = parse_project_ref(&request.project);
+    let project = ProjectRef::from_json(&request.project);
     let id = project.as_ref().map_or(ProjectId(0), |project| project.id);
     let xml = request.label_config.unwrap_or_default();
     let config = state.training.label_config(&xml);
@@ -138,7 +138,7 @@ async fn predict_tasks(
         if known.is_empty() {
             return json!([]);
         }
-        prediction_json(&known, &serving.version, state.score_threshold)
+        prediction_json(&known, &serving.version)
     });
     Ok(results.collect())
 }

@@ -7,10 +7,10 @@ use super::State;
 use super::error::ApiError;
 use super::jobs::job_json;
 use crate::domain::ids::ProjectId;
-use crate::storage::{ProjectRow, VersionRow};
+use crate::storage::{Project, Version};
 
 /// Jobs and versions a project's page lists.
-const RECENT: i64 = 20;
+const RECENT: usize = 20;
 
 /// Version names `GET /versions` answers at most: Label Studio asks without saying which project.
 const VERSION_NAMES: usize = 200;
@@ -19,7 +19,7 @@ const VERSION_NAMES: usize = 200;
 pub async fn version_names(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
     let mut names = Vec::new();
     for project in state.storage.projects().await? {
-        let versions = state.storage.versions(project.id, RECENT).await?;
+        let versions = state.storage.versions(project.id).await?;
         names.extend(versions.into_iter().map(|version| version.name));
     }
     names.dedup();
@@ -47,14 +47,15 @@ pub async fn show(state: web::Data<State>, project: Path<String>) -> Result<Json
         return Err(ApiError::NotFound { what: "project", name: name.chars().take(40).collect() });
     };
     let mut shown = summary(&state, &row).await?;
-    let versions = state.storage.versions(row.id, RECENT).await?;
-    shown["versions"] = versions.iter().map(version_json).collect();
-    shown["jobs"] = state.storage.jobs(row.id, RECENT).await?.iter().map(job_json).collect();
+    let versions = state.storage.versions(row.id).await?;
+    shown["versions"] = versions.iter().take(RECENT).map(version_json).collect();
+    shown["jobs"] = state.storage.recent_jobs(row.id, RECENT as i64).await?.iter().map(job_json).collect();
     Ok(Json(shown))
 }
 
-async fn summary(state: &State, row: &ProjectRow) -> Result<Value, ApiError> {
+async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
     let labels = state.storage.annotation_counts(row.id).await?;
+    let tasks = state.storage.task_counts(row.id).await?;
     let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
     let (version, heads, problem) = match &config {
         Some(Ok(config)) => {
@@ -67,10 +68,10 @@ async fn summary(state: &State, row: &ProjectRow) -> Result<Value, ApiError> {
     Ok(json!({
         "id": row.id,
         "title": row.title,
-        "tasks": state.storage.task_count(row.id).await?,
+        "tasks": tasks.total,
         "annotations": labels.live,
         "skipped": labels.cancelled,
-        "labelled_tasks": labels.tasks,
+        "labelled_tasks": tasks.labelled,
         "version": version,
         "heads": heads,
         "problem": problem.or_else(|| row.problem.clone()),
@@ -78,12 +79,12 @@ async fn summary(state: &State, row: &ProjectRow) -> Result<Value, ApiError> {
     }))
 }
 
-fn version_json(version: &VersionRow) -> Value {
+fn version_json(version: &Version) -> Value {
     json!({
         "number": version.number,
         "name": version.name,
         "labels": version.labels,
         "created_at_us": version.created_at,
-        "heads": serde_json::from_str::<Value>(&version.metrics).unwrap_or_default(),
+        "heads": version.metrics,
     })
 }

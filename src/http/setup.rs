@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::State;
 use super::body;
 use super::error::ApiError;
-use crate::domain::events::parse_project_ref;
+use crate::domain::project::ProjectRef;
 use crate::training::Sighting;
 
 /// The request as Label Studio 1.23 sends it; every field may be absent.
@@ -24,7 +24,7 @@ pub struct SetupRequest {
 /// behind the answer.
 pub async fn setup(state: web::Data<State>, payload: Payload) -> Result<Json<Value>, ApiError> {
     let request: SetupRequest = body::read(payload, state.limits.bytes).await?;
-    let project = parse_project_ref(&request.project);
+    let project = ProjectRef::from_json(&request.project);
     let schema = request.schema.unwrap_or_default();
     let version = match (&project, state.training.label_config(&schema)) {
         (Some(project), Ok(config)) => state.models.serving(project.id, &config).version,

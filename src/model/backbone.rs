@@ -124,7 +124,8 @@ pub fn load_backbone(choice: &BackboneChoice, device: DeviceChoice) -> Result<Ar
         BackboneChoice::File(path) => {
             let bytes = std::fs::read(path)
                 .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
-            let name = path.file_stem().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
+            let name =
+                path.file_stem().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
             MbConvBackbone::load(&name, &bytes, Profile { px: None, last_block: None }, &device)?
         }
     };

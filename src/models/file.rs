@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::domain::label_config::ChoiceKind;
 use crate::domain::ids::ProjectId;
@@ -105,17 +106,17 @@ impl Card {
     ///
     /// # Errors
     /// Never for a card of finite numbers.
-    pub fn heads_json(&self) -> Result<String, FileError> {
+    pub fn heads_json(&self) -> Result<Value, FileError> {
         let heads: Vec<_> = self.heads.iter().map(|head| (&head.from_name, head.kind, &head.classes)).collect();
-        Ok(serde_json::to_string(&heads)?)
+        Ok(serde_json::to_value(&heads)?)
     }
 
     /// The heads' cards with their evaluations, for the database row.
     ///
     /// # Errors
     /// Never for a card of finite numbers.
-    pub fn metrics_json(&self) -> Result<String, FileError> {
-        Ok(serde_json::to_string(&self.heads)?)
+    pub fn metrics_json(&self) -> Result<Value, FileError> {
+        Ok(serde_json::to_value(&self.heads)?)
     }
 }
 

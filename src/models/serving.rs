@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::starter::Starter;
 use super::{Published, UNTRAINED};
-use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::model::{Head, ModelError};
 
 /// A consistent view for one request.
@@ -79,7 +79,7 @@ impl ServingHead {
         columns.iter().any(Option::is_some).then(|| Self {
             model: HeadOf::Published(Arc::clone(published), index),
             columns,
-            multiple: spec.is_multiple(),
+            multiple: spec.kind == ChoiceKind::Multiple,
         })
     }
 

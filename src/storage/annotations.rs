@@ -125,11 +125,7 @@ impl Storage {
         for annotation in export.annotations {
             merge.upsert(annotation, false)?;
         }
-        let present: BTreeSet<_> = export
-            .annotations
-            .iter()
-            .map(|annotation| annotation.id.0)
-            .collect();
+        let present: BTreeSet<_> = export.annotations.iter().map(|annotation| annotation.id.0).collect();
         merge.delete_missing(&present);
         merge.delete_of_tasks(&gone);
         write(&mut tx, project, merge.changed()).await?;
@@ -174,19 +170,12 @@ pub(super) async fn receive(
     now: i64,
 ) -> Result<i64> {
     let ids = delivery.annotations.iter().map(|annotation| annotation.id);
-    let ids: Vec<i64> = ids
-        .chain(delivery.deleted_annotations.iter().copied())
-        .map(|id| id.0)
-        .collect();
+    let ids: Vec<i64> = ids.chain(delivery.deleted_annotations.iter().copied()).map(|id| id.0).collect();
     let mut stored = load(tx, project, "annotation_id", &ids).await?;
     let of_tasks: Vec<i64> = delivery.deleted_tasks.iter().map(|task| task.0).collect();
     stored.extend(load(tx, project, "task_id", &of_tasks).await?);
 
-    let task_ids: Vec<_> = delivery
-        .annotations
-        .iter()
-        .map(|annotation| annotation.task)
-        .collect();
+    let task_ids: Vec<_> = delivery.annotations.iter().map(|annotation| annotation.task).collect();
     let dead = tasks::deleted_among(tx, project, &task_ids).await?;
 
     let mut merge = Merge::new(stored, now, None);
@@ -226,13 +215,7 @@ async fn load(
         for id in list {
             query = query.bind(id);
         }
-        stored.extend(
-            query
-                .fetch_all(&mut **tx)
-                .await?
-                .into_iter()
-                .map(|row| (row.id, row)),
-        );
+        stored.extend(query.fetch_all(&mut **tx).await?.into_iter().map(|row| (row.id, row)));
     }
     Ok(stored)
 }
@@ -292,13 +275,8 @@ impl FromRow<'_, AnyRow> for AnnotationRecord {
         };
         Ok(Self {
             id: AnnotationId(stored.id),
-            task: TaskId(
-                stored
-                    .task
-                    .ok_or_else(|| unreadable("it has no task".into()))?,
-            ),
-            result: serde_json::from_str(&stored.result)
-                .map_err(|error| unreadable(error.into()))?,
+            task: TaskId(stored.task.ok_or_else(|| unreadable("it has no task".into()))?),
+            result: serde_json::from_str(&stored.result).map_err(|error| unreadable(error.into()))?,
             was_cancelled: stored.was_cancelled,
             ground_truth: stored.ground_truth,
             completed_by: stored.completed_by,

@@ -48,11 +48,7 @@ const POSTGRES_PARAMETERS: [&str; 16] = [
 ];
 
 /// Bytes of a path that may stand in a `sqlite:` URL as they are.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Engine {
@@ -90,8 +86,7 @@ impl Target {
             return Self::postgres(url);
         }
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        let found = if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        {
+        let found = if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             "it has no scheme".to_owned()
         } else {
             format!("found `{scheme}:`")
@@ -115,9 +110,7 @@ impl Target {
         if rest.contains(":memory:") {
             return Err(invalid("a database in memory would forget everything"));
         }
-        let path = percent_decode_str(rest)
-            .decode_utf8()
-            .map_err(|_| invalid("the path is not UTF-8"))?;
+        let path = percent_decode_str(rest).decode_utf8().map_err(|_| invalid("the path is not UTF-8"))?;
         if path.is_empty() || path.ends_with('/') || path.contains('\0') {
             return Err(invalid("it names no file"));
         }
@@ -149,8 +142,7 @@ impl Target {
             ))
         })?;
         for (key, _) in url.query_pairs() {
-            let known =
-                POSTGRES_PARAMETERS.contains(&&*key) || ["password", "options"].contains(&&*key);
+            let known = POSTGRES_PARAMETERS.contains(&&*key) || ["password", "options"].contains(&&*key);
             if !known && !key.starts_with("options[") {
                 return Err(StorageError::invalid(format!(
                     "`DATABASE_URL` has the unknown parameter `{key}`; remove it"
@@ -176,18 +168,12 @@ impl Target {
         let named = |error| name(error, &self.shown);
         self.prepare().await.map_err(named)?;
         let storage = match self.engine {
-            Engine::Sqlite => Storage {
-                write: self.pool(1),
-                read: self.pool(SQLITE_READERS),
-                engine: self.engine,
-            },
+            Engine::Sqlite => {
+                Storage { write: self.pool(1), read: self.pool(SQLITE_READERS), engine: self.engine }
+            }
             Engine::Postgres => {
                 let pool = self.pool(POSTGRES_CONNECTIONS);
-                Storage {
-                    write: pool.clone(),
-                    read: pool,
-                    engine: self.engine,
-                }
+                Storage { write: pool.clone(), read: pool, engine: self.engine }
             }
         };
         storage.ping().await.map_err(named)?;
@@ -198,10 +184,7 @@ impl Target {
     async fn prepare(&self) -> Result<()> {
         if let Some(folder) = &self.folder {
             tokio::fs::create_dir_all(folder).await.map_err(|error| {
-                StorageError::unavailable(
-                    error,
-                    "check that this user may write to the data directory",
-                )
+                StorageError::unavailable(error, "check that this user may write to the data directory")
             })?;
         }
         let mut connection =
@@ -244,10 +227,9 @@ pub(super) const SQLITE_PRAGMAS: &str =
 /// Says which database an error is about.
 fn name(error: StorageError, shown: &str) -> StorageError {
     match error {
-        StorageError::Unavailable { problem, advice } => StorageError::Unavailable {
-            problem: format!("`{shown}`: {problem}"),
-            advice,
-        },
+        StorageError::Unavailable { problem, advice } => {
+            StorageError::Unavailable { problem: format!("`{shown}`: {problem}"), advice }
+        }
         StorageError::Damaged { problem } => StorageError::damaged(format!("`{shown}`: {problem}")),
         other => other,
     }
@@ -285,10 +267,7 @@ mod tests {
             "postgres://h/x?sslmod=1",
         ] {
             let error = Target::parse(url).unwrap_err();
-            assert!(
-                matches!(error, StorageError::Invalid { .. }),
-                "{url}: {error}"
-            );
+            assert!(matches!(error, StorageError::Invalid { .. }), "{url}: {error}");
             assert!(error.to_string().contains("DATABASE_URL"), "{error}");
         }
     }
@@ -296,21 +275,14 @@ mod tests {
     #[test]
     fn no_message_holds_the_password() {
         let target =
-            Target::parse("postgres://me:hunter2@db:5432/w?password=hunter2&sslmode=disable")
-                .unwrap();
+            Target::parse("postgres://me:hunter2@db:5432/w?password=hunter2&sslmode=disable").unwrap();
         assert_eq!(target.shown, "postgres://me@db:5432/w");
         for url in [
             "postgres://me:hunter2@db:x/w",
             "postgress://me:hunter2@db/w",
             "postgres://me:hunter2@db/w?pass=hunter2",
         ] {
-            assert!(
-                !Target::parse(url)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("hunter2"),
-                "{url}"
-            );
+            assert!(!Target::parse(url).unwrap_err().to_string().contains("hunter2"), "{url}");
         }
     }
 }

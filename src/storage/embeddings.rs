@@ -118,12 +118,10 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn embedding_count(&self, fingerprint: &str) -> Result<i64> {
-        Ok(
-            sqlx::query_scalar("SELECT COUNT(*) FROM embeddings WHERE fingerprint = $1")
-                .bind(fingerprint.to_owned())
-                .fetch_one(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM embeddings WHERE fingerprint = $1")
+            .bind(fingerprint.to_owned())
+            .fetch_one(&self.read)
+            .await?)
     }
 
     /// Up to `limit` embeddings of pictures of the project, labelled or not, by content hash: an even and repeatable
@@ -165,10 +163,7 @@ fn encode(hash: ContentHash, vector: &[f32]) -> Result<Vec<u8>> {
             vector[at]
         )));
     }
-    Ok(halves
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect())
+    Ok(halves.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
 fn decode(hash: ContentHash, dim: i64, bytes: &[u8]) -> Result<Vec<f32>> {

@@ -62,22 +62,15 @@ impl StorageError {
     }
 
     pub(super) fn unavailable(problem: impl ToString, advice: &'static str) -> Self {
-        Self::Unavailable {
-            problem: problem.to_string(),
-            advice,
-        }
+        Self::Unavailable { problem: problem.to_string(), advice }
     }
 
     pub(super) fn damaged(problem: impl ToString) -> Self {
-        Self::Damaged {
-            problem: problem.to_string(),
-        }
+        Self::Damaged { problem: problem.to_string() }
     }
 
     pub(super) fn invalid(problem: impl ToString) -> Self {
-        Self::Invalid {
-            problem: problem.to_string(),
-        }
+        Self::Invalid { problem: problem.to_string() }
     }
 }
 
@@ -110,9 +103,7 @@ impl From<sqlx::Error> for StorageError {
             sqlx::Error::Configuration(_) => Self::invalid(
                 "`DATABASE_URL` can't be read; it looks like `postgres://USER:PASSWORD@HOST:5432/DATABASE`",
             ),
-            other => Self::Refused {
-                problem: other.to_string(),
-            },
+            other => Self::Refused { problem: other.to_string() },
         }
     }
 }
@@ -131,9 +122,7 @@ fn from_code(code: &str, message: String) -> StorageError {
         ),
         Ok(8) => StorageError::unavailable(message, "make the data directory writable"),
         Ok(10) => StorageError::unavailable(message, "check the disk of the data directory"),
-        Ok(13) => {
-            StorageError::unavailable(message, "free space on the disk of the data directory")
-        }
+        Ok(13) => StorageError::unavailable(message, "free space on the disk of the data directory"),
         Ok(3 | 14 | 23) => StorageError::unavailable(
             message,
             "check that the data directory exists and that this user may write there",
@@ -154,10 +143,7 @@ fn from_sqlstate(code: &str, message: String) -> StorageError {
         "XX001" | "XX002" => StorageError::damaged(message),
         _ => match code.get(..2).unwrap_or_default() {
             "28" => StorageError::unavailable(message, "check user and password in `DATABASE_URL`"),
-            "53" => StorageError::unavailable(
-                message,
-                "the server is short of connections, memory or disk",
-            ),
+            "53" => StorageError::unavailable(message, "the server is short of connections, memory or disk"),
             "08" | "57" => StorageError::unavailable(message, CHECK_SERVER),
             _ => StorageError::Refused { problem: message },
         },

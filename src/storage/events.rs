@@ -121,12 +121,7 @@ impl Storage {
             None => None,
         };
         tx.commit().await?;
-        Ok(EventOutcome {
-            duplicate: false,
-            changed,
-            pending: project.pending_updates(),
-            job,
-        })
+        Ok(EventOutcome { duplicate: false, changed, pending: project.pending_updates(), job })
     }
 
     /// The newest events of a project, newest first.
@@ -134,13 +129,11 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn recent_events(&self, project: ProjectId, limit: i64) -> Result<Vec<EventRow>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM events WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
-                .bind(project.0)
-                .bind(limit.max(0))
-                .fetch_all(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM events WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
+            .bind(project.0)
+            .bind(limit.max(0))
+            .fetch_all(&self.read)
+            .await?)
     }
 
     /// Forgets events received before `before` and returns how many. A repeated delivery of a forgotten event still

@@ -23,11 +23,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the database fails or a row can't be read.
-    pub async fn images(
-        &self,
-        project: ProjectId,
-        sources: &[&str],
-    ) -> Result<Vec<Option<ImageRecord>>> {
+    pub async fn images(&self, project: ProjectId, sources: &[&str]) -> Result<Vec<Option<ImageRecord>>> {
         let keys: Vec<String> = sources.iter().map(|source| key(source)).collect();
         let wanted: Vec<&str> = keys.iter().map(String::as_str).collect();
         let mut found = HashMap::with_capacity(keys.len());
@@ -61,10 +57,7 @@ impl Storage {
         images: &[(&str, ContentHash)],
         now: i64,
     ) -> Result<()> {
-        let mut images: Vec<_> = images
-            .iter()
-            .map(|(source, hash)| (key(source), *hash))
-            .collect();
+        let mut images: Vec<_> = images.iter().map(|(source, hash)| (key(source), *hash)).collect();
         images.sort_unstable();
         images.dedup_by(|a, b| a.0 == b.0);
         if images.is_empty() {
@@ -81,11 +74,7 @@ impl Storage {
             );
             let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep_prepared(chunk.len()));
             for (key, hash) in chunk {
-                query = query
-                    .bind(project.0)
-                    .bind(key.clone())
-                    .bind(hash.to_hex())
-                    .bind(now);
+                query = query.bind(project.0).bind(key.clone()).bind(hash.to_hex()).bind(now);
             }
             query.execute(&mut *tx).await?;
         }
@@ -99,6 +88,5 @@ fn key(source: &str) -> String {
 }
 
 pub(super) fn hash(hex: &str) -> Result<ContentHash> {
-    ContentHash::from_hex(hex)
-        .ok_or_else(|| StorageError::damaged(format!("`{hex}` is no content hash")))
+    ContentHash::from_hex(hex).ok_or_else(|| StorageError::damaged(format!("`{hex}` is no content hash")))
 }

@@ -44,15 +44,9 @@ impl JobState {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Queued,
-            Self::Running,
-            Self::Done,
-            Self::Failed,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == text)
+        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|state| state.as_str() == text)
     }
 }
 
@@ -133,10 +127,7 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        Ok(sqlx::query_as("SELECT * FROM jobs WHERE id = $1")
-            .bind(id.0)
-            .fetch_optional(&self.read)
-            .await?)
+        Ok(sqlx::query_as("SELECT * FROM jobs WHERE id = $1").bind(id.0).fetch_optional(&self.read).await?)
     }
 
     /// The newest jobs of a project, newest first.
@@ -144,13 +135,11 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn recent_jobs(&self, project: ProjectId, limit: i64) -> Result<Vec<Job>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
-                .bind(project.0)
-                .bind(limit.max(0))
-                .fetch_all(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
+            .bind(project.0)
+            .bind(limit.max(0))
+            .fetch_all(&self.read)
+            .await?)
     }
 
     /// All jobs that are queued or running, oldest first.
@@ -158,11 +147,9 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn open_jobs(&self) -> Result<Vec<Job>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY id")
-                .fetch_all(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY id")
+            .fetch_all(&self.read)
+            .await?)
     }
 }
 
@@ -178,10 +165,8 @@ async fn lock(tx: &mut Tx, id: JobId) -> Result<Option<(Job, projects::Project)>
     let Some(project) = locked else {
         return Ok(None);
     };
-    let job: Option<Job> = sqlx::query_as("SELECT * FROM jobs WHERE id = $1")
-        .bind(id.0)
-        .fetch_optional(&mut **tx)
-        .await?;
+    let job: Option<Job> =
+        sqlx::query_as("SELECT * FROM jobs WHERE id = $1").bind(id.0).fetch_optional(&mut **tx).await?;
     Ok(job.map(|job| (job, project)))
 }
 
@@ -210,9 +195,7 @@ impl FromRow<'_, AnyRow> for Job {
             epochs: row.try_get("epochs")?,
             loss: row.try_get("loss")?,
             version: row.try_get("version")?,
-            metrics: metrics
-                .map(|text| super::sql::json("jobs.metrics", &text))
-                .transpose()?,
+            metrics: metrics.map(|text| super::sql::json("jobs.metrics", &text)).transpose()?,
             error: row.try_get("error")?,
         })
     }

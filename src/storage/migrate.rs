@@ -48,13 +48,10 @@ async fn run(engine: Engine, connection: &mut AnyConnection) -> Result<()> {
     let known = migrator.iter().map(|migration| migration.version).max();
     match migrator.run_direct(None, connection, false).await {
         Ok(()) => Ok(()),
-        Err(MigrateError::VersionMissing(found)) => Err(StorageError::NewerSchema {
-            found,
-            known: known.unwrap_or_default(),
-        }),
-        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
-            Err(error.into())
+        Err(MigrateError::VersionMissing(found)) => {
+            Err(StorageError::NewerSchema { found, known: known.unwrap_or_default() })
         }
+        Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(error.into()),
         Err(other) => Err(StorageError::damaged(other)),
     }
 }

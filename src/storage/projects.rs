@@ -112,10 +112,7 @@ impl ProjectInfo {
         if let Some(config) = &self.config {
             merged.label_config = Some(clean(&config.label_config).into_owned());
             merged.config_digest = config.digest.clone();
-            merged.problem = config
-                .problem
-                .as_deref()
-                .map(|text| clean(text).into_owned());
+            merged.problem = config.problem.as_deref().map(|text| clean(text).into_owned());
         }
         if now - known.last_seen_at >= SEEN_EVERY_US {
             merged.last_seen_at = now;
@@ -158,11 +155,9 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn projects(&self) -> Result<Vec<Project>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM projects WHERE deleted_at IS NULL ORDER BY id")
-                .fetch_all(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM projects WHERE deleted_at IS NULL ORDER BY id")
+            .fetch_all(&self.read)
+            .await?)
     }
 
     /// Records why the project can't be classified, or with `None` that it can.
@@ -185,12 +180,11 @@ impl Storage {
     /// When the database fails.
     pub async fn mark_project_deleted(&self, id: ProjectId, now: i64) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let marked =
-            sqlx::query("UPDATE projects SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
-                .bind(now)
-                .bind(id.0)
-                .execute(&mut *tx)
-                .await?;
+        let marked = sqlx::query("UPDATE projects SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")
+            .bind(now)
+            .bind(id.0)
+            .execute(&mut *tx)
+            .await?;
         cancel_jobs(&mut tx, id, now).await?;
         tx.commit().await?;
         Ok(marked.rows_affected() == 1)
@@ -253,9 +247,7 @@ pub(super) async fn lock(tx: &mut Tx, id: ProjectId) -> Result<Project> {
         .bind(id.0)
         .fetch_optional(&mut **tx)
         .await?
-        .ok_or_else(|| StorageError::Missing {
-            what: format!("project {id}"),
-        })
+        .ok_or_else(|| StorageError::Missing { what: format!("project {id}") })
 }
 
 /// Writes what is new in `info` and `changes` more label changes to the locked row of `known`.

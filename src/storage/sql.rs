@@ -51,19 +51,13 @@ pub(super) fn keep_prepared(rows: usize) -> bool {
 /// PostgreSQL refuses U+0000 in text, and nobody can read it: it becomes U+FFFD. (JSON needs no such care: there it is
 /// written as `\u0000`, six plain characters.)
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') {
-        Cow::Owned(text.replace('\0', "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// Reads JSON of `column`; what can't be read is damage.
 pub(super) fn json<T: serde::de::DeserializeOwned>(column: &str, text: &str) -> sqlx::Result<T> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::ColumnDecode {
-        index: column.to_owned(),
-        source: error.into(),
-    })
+    serde_json::from_str(text)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() })
 }
 
 #[cfg(test)]
@@ -81,10 +75,7 @@ mod tests {
     fn lists_have_lengths_of_powers_of_two_and_hold_every_value() {
         let values: Vec<i64> = (0..1_300).collect();
         let lists: Vec<_> = lists(&values).collect();
-        assert_eq!(
-            lists.iter().map(Vec::len).collect::<Vec<_>>(),
-            [512, 512, 512]
-        );
+        assert_eq!(lists.iter().map(Vec::len).collect::<Vec<_>>(), [512, 512, 512]);
         let mut seen: Vec<i64> = lists.concat();
         seen.dedup();
         assert_eq!(seen, values);

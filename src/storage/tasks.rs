@@ -39,12 +39,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn upsert_tasks(
-        &self,
-        project: ProjectId,
-        tasks: &[TaskRecord],
-        now: i64,
-    ) -> Result<u64> {
+    pub async fn upsert_tasks(&self, project: ProjectId, tasks: &[TaskRecord], now: i64) -> Result<u64> {
         if tasks.is_empty() {
             return Ok(0);
         }
@@ -153,8 +148,8 @@ pub(super) async fn upsert(
     let tasks: Vec<_> = tasks.into_values().collect();
     let mut changed = 0;
     for chunk in tasks.chunks(ROW_CHUNK) {
-        let mut query = sqlx::query(AssertSqlSafe(upsert_sql(chunk.len())))
-            .persistent(keep_prepared(chunk.len()));
+        let mut query =
+            sqlx::query(AssertSqlSafe(upsert_sql(chunk.len()))).persistent(keep_prepared(chunk.len()));
         for task in chunk {
             query = query
                 .bind(project.0)
@@ -185,12 +180,7 @@ fn upsert_sql(count: usize) -> String {
 
 /// Marks tasks deleted inside a transaction that holds the project's row; an unknown one leaves a tombstone, so that
 /// its late creation does not bring it back. Returns how many were alive.
-pub(super) async fn delete(
-    tx: &mut Tx,
-    project: ProjectId,
-    ids: &[TaskId],
-    now: i64,
-) -> Result<u64> {
+pub(super) async fn delete(tx: &mut Tx, project: ProjectId, ids: &[TaskId], now: i64) -> Result<u64> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
@@ -214,14 +204,7 @@ pub(super) async fn delete(
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep_prepared(chunk.len()));
         for id in chunk {
-            query = query
-                .bind(project.0)
-                .bind(id.0)
-                .bind("{}")
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(now)
-                .bind(now);
+            query = query.bind(project.0).bind(id.0).bind("{}").bind(0_i64).bind(0_i64).bind(now).bind(now);
         }
         query.execute(&mut **tx).await?;
     }
@@ -229,11 +212,7 @@ pub(super) async fn delete(
 }
 
 /// Live tasks that were last received before `since`.
-pub(super) async fn received_before(
-    tx: &mut Tx,
-    project: ProjectId,
-    since: i64,
-) -> Result<Vec<TaskId>> {
+pub(super) async fn received_before(tx: &mut Tx, project: ProjectId, since: i64) -> Result<Vec<TaskId>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT task_id FROM tasks WHERE project_id = $1 AND deleted_at IS NULL AND received_at < $2",
     )
@@ -245,11 +224,7 @@ pub(super) async fn received_before(
 }
 
 /// Those of the tasks `ids` that are known to be deleted.
-pub(super) async fn deleted_among(
-    tx: &mut Tx,
-    project: ProjectId,
-    ids: &[TaskId],
-) -> Result<Vec<TaskId>> {
+pub(super) async fn deleted_among(tx: &mut Tx, project: ProjectId, ids: &[TaskId]) -> Result<Vec<TaskId>> {
     let mut deleted = Vec::new();
     for list in lists(ids) {
         let sql = format!(

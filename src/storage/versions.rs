@@ -81,12 +81,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError::Conflict`] when the project has one of that number or name, [`StorageError::Missing`] for an
     /// unknown project. When the database fails.
-    pub async fn insert_version(
-        &self,
-        project: ProjectId,
-        version: &NewVersion,
-        now: i64,
-    ) -> Result<()> {
+    pub async fn insert_version(&self, project: ProjectId, version: &NewVersion, now: i64) -> Result<()> {
         let mut tx = self.begin().await?;
         projects::lock(&mut tx, project).await?;
         let inserted = sqlx::query(
@@ -109,10 +104,7 @@ impl Storage {
         .await?;
         if inserted.rows_affected() == 0 {
             return Err(StorageError::Conflict {
-                what: format!(
-                    "version {} (`{}`) of project {project}",
-                    version.number, version.name
-                ),
+                what: format!("version {} (`{}`) of project {project}", version.number, version.name),
             });
         }
         Ok(tx.commit().await?)
@@ -138,10 +130,22 @@ impl Storage {
         .execute(&self.write)
         .await?;
         if set.rows_affected() == 0 && self.version(project, new).await?.is_none() {
-            return Err(StorageError::Missing {
-                what: format!("version {new} of project {project}"),
-            });
+            return Err(StorageError::Missing { what: format!("version {new} of project {project}") });
         }
+        Ok(set.rows_affected() == 1)
+    }
+
+    /// Takes version `expected` out of service; none serves then. `false` when another one does.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_version(&self, project: ProjectId, expected: i64) -> Result<bool> {
+        let set =
+            sqlx::query("UPDATE projects SET current_version = NULL WHERE id = $1 AND current_version = $2")
+                .bind(project.0)
+                .bind(expected)
+                .execute(&self.write)
+                .await?;
         Ok(set.rows_affected() == 1)
     }
 
@@ -150,12 +154,10 @@ impl Storage {
     /// # Errors
     /// When the database fails or a row can't be read.
     pub async fn versions(&self, project: ProjectId) -> Result<Vec<Version>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 ORDER BY number DESC")
-                .bind(project.0)
-                .fetch_all(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 ORDER BY number DESC")
+            .bind(project.0)
+            .fetch_all(&self.read)
+            .await?)
     }
 
     /// One version by its number.
@@ -163,13 +165,11 @@ impl Storage {
     /// # Errors
     /// When the database fails or the row can't be read.
     pub async fn version(&self, project: ProjectId, number: i64) -> Result<Option<Version>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND number = $2")
-                .bind(project.0)
-                .bind(number)
-                .fetch_optional(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND number = $2")
+            .bind(project.0)
+            .bind(number)
+            .fetch_optional(&self.read)
+            .await?)
     }
 
     /// One version by its name.
@@ -177,13 +177,11 @@ impl Storage {
     /// # Errors
     /// When the database fails or the row can't be read.
     pub async fn version_named(&self, project: ProjectId, name: &str) -> Result<Option<Version>> {
-        Ok(
-            sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND name = $2")
-                .bind(project.0)
-                .bind(clean(name).into_owned())
-                .fetch_optional(&self.read)
-                .await?,
-        )
+        Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND name = $2")
+            .bind(project.0)
+            .bind(clean(name).into_owned())
+            .fetch_optional(&self.read)
+            .await?)
     }
 
     /// The version that serves; `None` before the first.

@@ -7,7 +7,7 @@ use super::{Training, TrainingError};
 use crate::domain::annotation::{Annotation, Target};
 use crate::domain::consensus::consensus;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::domain::task::Task;
 use crate::embed::{Embedded, Wanted};
 use crate::eval::copies::near_copies;
@@ -44,7 +44,7 @@ impl Training {
         }
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
         let tasks: HashMap<TaskId, Task> =
-            storage.tasks(project, &ids).await?.into_iter().map(|task| (task.id, task)).collect();
+            storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task { id: row.id, data: row.data })).collect();
 
         let mut heads = Vec::new();
         let mut missing = Vec::new();
@@ -70,7 +70,8 @@ impl Training {
         }
         let rows = storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
         let dim = self.0.embedder.spec().dim();
-        let pool = (!rows.is_empty()).then(|| Features { dim, values: rows.concat() });
+        let values = rows.into_iter().flat_map(|(_, row)| row).collect();
+        let pool = Some(Features { dim, values }).filter(|pool| !pool.is_empty());
         Ok(Dataset { heads, pool, labels: labelled.len() as i64 })
     }
 
@@ -121,7 +122,7 @@ fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> T
     let classes = spec.classes.len();
     let values = rows.iter().flat_map(|(embedded, _)| embedded.vector.iter().copied()).collect();
     let features = Features { dim, values };
-    let targets = if spec.is_multiple() {
+    let targets = if spec.kind == ChoiceKind::Multiple {
         let labels = rows.iter().map(|(_, target)| target.as_flags(classes)).collect();
         Targets::Multiple { classes, labels }
     } else {

@@ -4,10 +4,18 @@ use serde_json::Value;
 
 use super::{Training, TrainingError, Trigger};
 use crate::domain::annotation::Annotation;
-use crate::domain::events::{Change, ProjectRef, ProjectSeen, WebhookEvent};
+use crate::domain::events::{Change, WebhookEvent};
 use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::label_config::MAX_CONFIG_BYTES;
+use crate::domain::project::{ProjectRef, ProjectSeen};
 use crate::domain::task::Task;
-use crate::storage::{EventOutcome, EventRecord, JobRequest};
+use crate::storage::{EventOutcome, EventRecord, JobRequest, ProjectConfig, ProjectInfo, TaskRecord};
+
+/// A training on the labels we have.
+pub(super) const TRAIN: &str = "train";
+
+/// A training that takes over Label Studio's export first, for labels that no webhook told of.
+pub(super) const PULL_AND_TRAIN: &str = "pull and train";
 
 /// A project that `/setup` or `/predict` told of.
 pub struct Sighting {
@@ -32,7 +40,7 @@ impl Training {
         self.0.sightings.insert(id, digest);
         let training = self.clone();
         tokio::spawn(async move {
-            let seen = ProjectSeen::from_ref(&sighting.project, Some(sighting.schema));
+            let seen = ProjectSeen { label_config: Some(sighting.schema), ..ProjectSeen::only(id) };
             if let Err(error) = training.note_project(&seen).await {
                 training.0.sightings.invalidate(&id);
                 tracing::warn!(project = %id, %error, "project not written down; will be at its next sighting");
@@ -43,28 +51,44 @@ impl Training {
     /// Stores what is known of a project; a changed label config asks for a training.
     async fn note_project(&self, seen: &ProjectSeen) -> Result<(), TrainingError> {
         let now = (self.0.now)();
-        let before = self.0.storage.project(seen.id).await?;
-        let digest = self.config_digest(seen);
-        self.0.storage.see_project(seen, digest.as_deref(), now).await?;
-        let before = before.and_then(|row| row.config_digest);
-        if let (Some(before), Some(after)) = (before, digest)
-            && before != after
-            && self.0.policy.trigger != Trigger::Manual
-        {
+        let info = self.info(seen);
+        let changed = self.config_changed(&info).await?;
+        self.0.storage.upsert_project(&info, now).await?;
+        if changed && self.0.policy.trigger != Trigger::Manual {
             self.enqueue(seen.id, "label config changed", now).await?;
         }
         Ok(())
     }
 
-    fn config_digest(&self, seen: &ProjectSeen) -> Option<String> {
-        let xml = seen.label_config.as_deref()?;
-        match self.label_config(xml) {
-            Ok(config) => Some(config.digest()),
-            Err(error) => {
-                tracing::warn!(project = %seen.id, %error, "project can't be classified");
-                None
-            }
+    /// Whether the heads or classes differ from those known so far.
+    async fn config_changed(&self, info: &ProjectInfo) -> Result<bool, TrainingError> {
+        let Some(after) = info.config.as_ref().and_then(|config| config.digest.as_ref()) else { return Ok(false) };
+        let before = self.0.storage.project(info.id).await?.and_then(|project| project.config_digest);
+        Ok(before.is_some_and(|before| before != *after))
+    }
+
+    fn info(&self, seen: &ProjectSeen) -> ProjectInfo {
+        ProjectInfo {
+            title: seen.title.clone(),
+            config: seen.label_config.as_deref().map(|xml| self.project_config(seen.id, xml)),
+            min_annotations: seen.min_annotations_to_start_training,
+            model_version: seen.model_version.clone(),
+            ls_created_at: seen.created_at,
+            ..ProjectInfo::new(seen.id)
         }
+    }
+
+    fn project_config(&self, project: ProjectId, xml: &str) -> ProjectConfig {
+        let (digest, problem) = match self.label_config(xml) {
+            Ok(config) => (Some(config.digest()), None),
+            Err(error) => {
+                tracing::warn!(%project, %error, "project can't be classified");
+                (None, Some(error.to_string()))
+            }
+        };
+        // A text too long to be parsed is too long to be kept.
+        let label_config = if xml.len() <= MAX_CONFIG_BYTES { xml.to_owned() } else { String::new() };
+        ProjectConfig { label_config, digest, problem }
     }
 
     /// Commits an event, its annotations and tasks, and the training it asks for, in one transaction. The second
@@ -78,16 +102,10 @@ impl Training {
         }
         metrics::counter!("weathervane_events_total", "action" => known_action(&event.action)).increment(1);
         let now = (self.0.now)();
-        let config_digest = self.config_digest(&event.project);
-        let before = match event.change {
-            Change::ProjectUpdated => self.0.storage.project(event.project.id).await?,
-            _ => None,
-        };
-        let config_changed = before.as_ref().is_some_and(|row| {
-            row.config_digest.is_some() && config_digest.is_some() && row.config_digest != config_digest
-        });
-        let job = self.job_for(&event, config_changed);
-        let record = EventRecord::new(event, digest, config_digest);
+        let info = self.info(&event.project);
+        let config_changed = event.change == Change::ProjectUpdated && self.config_changed(&info).await?;
+        let job = self.job_for(&event, config_changed).await?;
+        let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
         tracing::debug!(project = %record.project.id, action = record.action, duplicate = outcome.duplicate,
             changed = outcome.changed, "event recorded");
@@ -98,35 +116,46 @@ impl Training {
     }
 
     /// The training an event asks for, by the policy.
-    fn job_for(&self, event: &WebhookEvent, config_changed: bool) -> Option<JobRequest> {
+    async fn job_for(
+        &self,
+        event: &WebhookEvent,
+        config_changed: bool,
+    ) -> Result<Option<JobRequest>, TrainingError> {
         let policy = &self.0.policy;
         let base = JobRequest {
+            kind: TRAIN.to_owned(),
             reason: event.action.to_ascii_lowercase(),
-            pull_export: false,
             quiet_us: policy.quiet_us,
             max_wait_us: policy.max_wait_us,
             min_updates: policy.each_n_updates,
-            min_annotations: 0,
             force: false,
         };
-        match event.change {
-            Change::StartTraining => {
-                Some(JobRequest { pull_export: true, force: true, quiet_us: 0, ..base })
-            }
+        let job = match &event.change {
+            Change::StartTraining => Some(Self::at_once(PULL_AND_TRAIN, "start training")),
             Change::ProjectUpdated if config_changed && policy.trigger != Trigger::Manual => {
-                Some(JobRequest { reason: "label config changed".to_owned(), force: true, ..base })
+                Some(Self::at_once(TRAIN, "label config changed"))
             }
-            Change::AnnotationsSaved { .. } | Change::AnnotationsDeleted(_) => match policy.trigger {
+            Change::AnnotationsSaved(annotations, _) => match policy.trigger {
                 Trigger::Submit => Some(base),
-                Trigger::Toggle => {
-                    // 0 means that the project's toggle is off.
-                    let minimum = event.project.min_annotations_to_start_training.filter(|n| *n > 0)?;
-                    Some(JobRequest { min_annotations: minimum, ..base })
-                }
+                Trigger::Toggle => self.toggle_is_due(event, annotations.len()).await?.then_some(base),
                 Trigger::Manual => None,
             },
+            Change::AnnotationsDeleted(_) | Change::TasksDeleted(_) if policy.trigger == Trigger::Submit => {
+                Some(base)
+            }
             _ => None,
-        }
+        };
+        Ok(job)
+    }
+
+    /// Whether the project's toggle is on and its minimum of annotations reached with `arriving` more.
+    async fn toggle_is_due(&self, event: &WebhookEvent, arriving: usize) -> Result<bool, TrainingError> {
+        // 0 means that the toggle is off.
+        let Some(minimum) = event.project.min_annotations_to_start_training.filter(|minimum| *minimum > 0) else {
+            return Ok(false);
+        };
+        let counts = self.0.storage.annotation_counts(event.project.id).await?;
+        Ok(counts.live + arriving as i64 >= minimum)
     }
 
     /// Asks for a training now, whatever the trigger; `annotations` are tasks with annotations as older Label
@@ -141,48 +170,65 @@ impl Training {
         annotations: Vec<Value>,
     ) -> Result<JobId, TrainingError> {
         let now = (self.0.now)();
-        let seen = match project {
-            Some(project) => ProjectSeen::from_ref(&project, label_config),
+        let id = match project {
+            Some(project) => project.id,
             None => {
                 let newest = self.0.storage.projects().await?.into_iter().max_by_key(|row| row.last_seen_at);
-                let newest = newest.ok_or(TrainingError::NoProject)?;
-                ProjectSeen::from_ref(&ProjectRef { id: newest.id, created_at: None }, label_config)
+                newest.ok_or(TrainingError::NoProject)?.id
             }
         };
-        let (tasks, labels) = read_annotated(&annotations)?;
-        let digest = self.config_digest(&seen);
-        self.0.storage.see_project(&seen, digest.as_deref(), now).await?;
-        self.0.storage.upsert_tasks(seen.id, &tasks, now).await?;
-        self.0.storage.upsert_annotations(seen.id, &labels, now).await?;
-        let job = JobRequest { pull_export: true, ..Self::at_once("train requested") };
-        let id = self.0.storage.enqueue_job(seen.id, &job, now).await?;
+        let (tasks, annotations) = read_annotated(&annotations)?;
+        let seen = ProjectSeen { label_config, ..ProjectSeen::only(id) };
+        // One way in for all labels: what a request brings is recorded like an event.
+        let mut record = EventRecord::new(self.info(&seen), "TRAIN");
+        record.tasks = tasks.iter().map(task_record).collect();
+        record.annotations = annotations;
+        let job = Self::at_once(PULL_AND_TRAIN, "train requested");
+        let outcome = self.0.storage.record_event(&record, Some(&job), now).await?;
         self.0.wake.notify_one();
-        Ok(id)
+        outcome.job.ok_or(TrainingError::NoProject)
     }
 
     /// Puts a forced training into the queue.
-    pub(super) async fn enqueue(
-        &self,
-        project: ProjectId,
-        reason: &str,
-        now: i64,
-    ) -> Result<JobId, TrainingError> {
-        let id = self.0.storage.enqueue_job(project, &Self::at_once(reason), now).await?;
+    pub(super) async fn enqueue(&self, project: ProjectId, reason: &str, now: i64) -> Result<(), TrainingError> {
+        self.0.storage.enqueue_job(project, &Self::at_once(TRAIN, reason), now).await?;
         self.0.wake.notify_one();
-        Ok(id)
+        Ok(())
     }
 
-    fn at_once(reason: &str) -> JobRequest {
+    fn at_once(kind: &str, reason: &str) -> JobRequest {
         JobRequest {
+            kind: kind.to_owned(),
             reason: reason.to_owned(),
-            pull_export: false,
             quiet_us: 0,
             max_wait_us: 0,
             min_updates: 0,
-            min_annotations: 0,
             force: true,
         }
     }
+}
+
+fn event_record(event: WebhookEvent, info: ProjectInfo, digest: String) -> EventRecord {
+    let mut record = EventRecord::new(info, event.action);
+    // Pressing "Start training" twice is not a repeated delivery.
+    record.dedupe = !matches!(event.change, Change::StartTraining | Change::Other);
+    record.digest = digest;
+    match event.change {
+        Change::AnnotationsSaved(annotations, tasks) => {
+            record.summary = format!("{} annotations", annotations.len());
+            record.tasks = tasks.iter().map(task_record).collect();
+            record.annotations = annotations;
+        }
+        Change::AnnotationsDeleted(ids) => record.deleted_annotations = ids,
+        Change::TasksCreated(tasks) => record.tasks = tasks.iter().map(task_record).collect(),
+        Change::TasksDeleted(ids) => record.deleted_tasks = ids,
+        Change::ProjectUpdated | Change::StartTraining | Change::Other => {}
+    }
+    record
+}
+
+pub(super) fn task_record(task: &Task) -> TaskRecord {
+    TaskRecord { id: task.id, data: task.data.clone(), created_at: 0, updated_at: 0 }
 }
 
 /// Tasks and annotations of an older `/train` payload or of an export: `[{id, data, annotations: [...]}]`.

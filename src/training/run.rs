@@ -2,20 +2,22 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::dataset::HeadData;
+use super::intake::PULL_AND_TRAIN;
 use super::{Training, TrainingError};
 use crate::domain::label_config::LabelConfig;
 use crate::eval::Evaluation;
 use crate::model::{FitOptions, Fitted, Progress, Targets};
-use crate::models::{Card, Draft, HeadCard, HeadSource, Published, VersionFile};
+use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, VersionFile};
 use crate::storage::Job;
 
 /// What a job leaves behind when it is done.
 pub(super) struct Outcome {
-    pub version: String,
-    pub metrics: String,
+    pub version: i64,
+    pub metrics: Value,
 }
 
 impl Training {
@@ -26,7 +28,7 @@ impl Training {
         progress: watch::Sender<Option<Progress>>,
     ) -> Result<Outcome, TrainingError> {
         let started = Instant::now();
-        if job.pull_export && self.0.label_studio.is_configured() {
+        if job.kind == PULL_AND_TRAIN && self.0.label_studio.is_configured() {
             // Labels that came by import are only in the export; what the webhooks brought is learnt anyway.
             if let Err(error) = self.pull_export(job.project).await {
                 tracing::warn!(project = %job.project, %error, "training without Label Studio's export");
@@ -52,7 +54,8 @@ impl Training {
         let draft = Draft { project: job.project, file, job: Some(job.id) };
         let published = self.0.models.publish(draft, (self.0.now)()).await?;
         log_published(job, labels, &published, started);
-        Ok(Outcome { version: published.name.clone(), metrics: published.file.card.metrics_json().map_err(crate::models::ModelsError::from)? })
+        let metrics = published.file.card.metrics_json().map_err(ModelsError::from)?;
+        Ok(Outcome { version: published.number, metrics })
     }
 
     async fn stored_config(&self, job: &Job) -> Result<std::sync::Arc<LabelConfig>, TrainingError> {

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::{Training, TrainingError};
 use crate::model::Progress;
-use crate::storage::Job;
+use crate::storage::{Job, JobProgress};
 
 /// A claimed job is ours for so long without a sign of life; then another process may take it.
 const LEASE: Duration = Duration::from_secs(30);
@@ -76,7 +76,7 @@ impl Training {
 
     async fn until_due(&self) -> Duration {
         let now = (self.0.now)();
-        match self.0.storage.next_due(now).await {
+        match self.0.storage.next_due().await {
             Ok(Some(due)) => {
                 Duration::from_micros(u64::try_from(due - now).unwrap_or(0)).clamp(Duration::from_millis(1), IDLE)
             }
@@ -98,7 +98,9 @@ impl Training {
         let storage = &self.0.storage;
         let (owner, now) = (&self.0.owner, (self.0.now)());
         let written = match ended {
-            Ok(outcome) => storage.finish_job(job, owner, Some(&outcome.version), Some(&outcome.metrics), now).await,
+            Ok(outcome) => {
+                storage.finish_job(job.id, owner, Some(outcome.version), &outcome.metrics, now).await.map(|_| ())
+            }
             Err(TrainingError::LeaseLost | TrainingError::Cancelled) => return,
             Err(error) => {
                 let retry_at = error.is_passing().then(|| now + backoff(job.attempts));
@@ -107,7 +109,7 @@ impl Training {
                     TrainingError::NothingToLearn(_) => tracing::info!(%error, "no model yet"),
                     error => tracing::error!(%error, retry = retry_at.is_some(), "training failed"),
                 }
-                storage.fail_job(job, owner, &error.to_string(), retry_at, now).await
+                storage.fail_job(job.id, owner, &error.to_string(), retry_at, now).await.map(|_| ())
             }
         };
         if let Err(error) = written {
@@ -122,8 +124,12 @@ impl Training {
             beat.tick().await;
             let progress = follow.borrow().clone();
             let now = (self.0.now)();
-            let steps = progress.map(|step| (step.epoch as i64, step.epochs as i64, f64::from(step.loss)));
-            match self.0.storage.renew_job(job, &self.0.owner, now, micros(LEASE), steps).await {
+            let reached = progress.map_or_else(JobProgress::default, |step| JobProgress {
+                epoch: Some(step.epoch as i64),
+                epochs: Some(step.epochs as i64),
+                loss: Some(f64::from(step.loss)),
+            });
+            match self.0.storage.renew_job(job.id, &self.0.owner, reached, now, micros(LEASE)).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, "lease not renewed"),

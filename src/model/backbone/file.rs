@@ -96,7 +96,9 @@ impl<'a> BackboneFile<'a> {
             }
         };
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(ModelError::BackboneFile(format!("tensor `{name}` holds numbers that are not finite")));
+            return Err(ModelError::BackboneFile(format!(
+                "tensor `{name}` holds numbers that are not finite"
+            )));
         }
         Ok(values)
     }

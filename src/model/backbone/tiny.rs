@@ -44,7 +44,8 @@ pub(super) fn file() -> Result<Vec<u8>, ModelError> {
     let wrong = |error: String| ModelError::BackboneFile(error);
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, data) in &tensors {
-        let view = TensorView::new(Dtype::F32, shape.clone(), data).map_err(|error| wrong(error.to_string()))?;
+        let view =
+            TensorView::new(Dtype::F32, shape.clone(), data).map_err(|error| wrong(error.to_string()))?;
         views.push((name.as_str(), view));
     }
     let card = serde_json::to_string(&card).map_err(|error| wrong(error.to_string()))?;

@@ -61,11 +61,7 @@ impl Merge {
 
     /// Takes a state of an annotation in, unless what is stored is newer or deleted. An unknown one of a deleted task
     /// (`task_is_deleted`) becomes a tombstone.
-    pub(super) fn upsert(
-        &mut self,
-        annotation: &AnnotationRecord,
-        task_is_deleted: bool,
-    ) -> Result<()> {
+    pub(super) fn upsert(&mut self, annotation: &AnnotationRecord, task_is_deleted: bool) -> Result<()> {
         let mut new = Stored {
             id: annotation.id.0,
             task: Some(annotation.task.0),
@@ -129,10 +125,7 @@ impl Merge {
 
     /// The rows to write.
     pub(super) fn changed(&self) -> Vec<&Stored> {
-        self.touched
-            .iter()
-            .filter_map(|id| self.rows.get(id))
-            .collect()
+        self.touched.iter().filter_map(|id| self.rows.get(id)).collect()
     }
 
     fn delete_where(&mut self, condition: impl Fn(&Stored) -> bool) {
@@ -156,15 +149,12 @@ impl Merge {
     fn put(&mut self, new: Stored) {
         let id = new.id;
         let is_live = new.deleted_at.is_none();
-        let lesson_after = new
-            .lesson()
-            .map(|(task, result, truth)| (task, result.to_owned(), truth));
+        let lesson_after = new.lesson().map(|(task, result, truth)| (task, result.to_owned(), truth));
         let old = self.rows.insert(id, new);
         let was_live = old.as_ref().is_some_and(|old| old.deleted_at.is_none());
         let lesson_before = old.as_ref().and_then(Stored::lesson);
-        let lesson_after = lesson_after
-            .as_ref()
-            .map(|(task, result, truth)| (*task, result.as_str(), *truth));
+        let lesson_after =
+            lesson_after.as_ref().map(|(task, result, truth)| (*task, result.as_str(), *truth));
         let relabelled = lesson_before != lesson_after;
         self.added += u64::from(is_live && !was_live);
         self.removed += u64::from(was_live && !is_live);

@@ -78,13 +78,7 @@ impl Storage {
     }
 
     /// The compare-and-set: the conditions of [`Storage::due_job`] again, under the project's lock.
-    async fn try_claim(
-        &self,
-        id: JobId,
-        owner: &str,
-        now: i64,
-        lease_us: i64,
-    ) -> Result<Option<Job>> {
+    async fn try_claim(&self, id: JobId, owner: &str, now: i64, lease_us: i64) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
         if lock(&mut tx, id).await?.is_none() {
             return Ok(None);
@@ -152,16 +146,7 @@ pub(in crate::storage) async fn enqueue(
     .await?;
     match queued {
         Some(id) => Ok(Some(JobId(id))),
-        None => {
-            put_off(
-                tx,
-                project.id,
-                kind,
-                now.saturating_add(request.quiet_us),
-                deadline,
-            )
-            .await
-        }
+        None => put_off(tx, project.id, kind, now.saturating_add(request.quiet_us), deadline).await,
     }
 }
 

@@ -168,13 +168,12 @@ impl Storage {
     /// # Errors
     /// When the database fails.
     pub async fn expire_leases(&self, owner: &str, now: i64) -> Result<u64> {
-        let expired = sqlx::query(
-            "UPDATE jobs SET lease_until = $1 WHERE lease_owner = $2 AND state = 'running'",
-        )
-        .bind(now)
-        .bind(clean(owner).into_owned())
-        .execute(&self.write)
-        .await?;
+        let expired =
+            sqlx::query("UPDATE jobs SET lease_until = $1 WHERE lease_owner = $2 AND state = 'running'")
+                .bind(now)
+                .bind(clean(owner).into_owned())
+                .execute(&self.write)
+                .await?;
         Ok(expired.rows_affected())
     }
 
@@ -192,20 +191,17 @@ impl Storage {
 /// The job, its project locked, if `owner` runs it. A lease that ran out but was not taken over is still held.
 async fn held(tx: &mut Tx, id: JobId, owner: &str) -> Result<Option<Job>> {
     let job = lock(tx, id).await?.map(|(job, _)| job);
-    Ok(job.filter(|job| {
-        job.state == JobState::Running && job.lease_owner.as_deref() == Some(&*clean(owner))
-    }))
+    Ok(job.filter(|job| job.state == JobState::Running && job.lease_owner.as_deref() == Some(&*clean(owner))))
 }
 
 /// Whether another job of its kind is queued, so that this one can't be.
 async fn has_successor(tx: &mut Tx, job: &Job) -> Result<bool> {
-    let other: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM jobs WHERE project_id = $1 AND kind = $2 AND state = 'queued'",
-    )
-    .bind(job.project.0)
-    .bind(job.kind.clone())
-    .fetch_optional(&mut **tx)
-    .await?;
+    let other: Option<i64> =
+        sqlx::query_scalar("SELECT id FROM jobs WHERE project_id = $1 AND kind = $2 AND state = 'queued'")
+            .bind(job.project.0)
+            .bind(job.kind.clone())
+            .fetch_optional(&mut **tx)
+            .await?;
     Ok(other.is_some())
 }
 
@@ -222,13 +218,7 @@ async fn requeue(tx: &mut Tx, id: JobId, error: &str, at: i64) -> Result<()> {
     Ok(())
 }
 
-async fn close(
-    tx: &mut Tx,
-    id: JobId,
-    state: JobState,
-    error: Option<&str>,
-    now: i64,
-) -> Result<()> {
+async fn close(tx: &mut Tx, id: JobId, state: JobState, error: Option<&str>, now: i64) -> Result<()> {
     sqlx::query(
         "UPDATE jobs SET state = $1, finished_at = $2, error = $3, lease_owner = NULL, lease_until = NULL WHERE id = $4",
     )
