@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod domain;
+pub mod labelstudio;
 pub mod model;
 pub mod storage;
 pub mod vision;
