@@ -1,8 +1,31 @@
 //! `weathervane`: a Label Studio ML backend in one binary.
+//!
+//! The map of the house, from the door down; a room uses only rooms below it (`tests/architecture` checks):
+//!
+//! | room | what it does |
+//! | --- | --- |
+//! | [`cli`], [`config`], [`telemetry`] | commands, settings, logs and metrics |
+//! | [`app`] | the hallway: builds the rooms and runs them |
+//! | [`http`] | the door: Label Studio's protocol |
+//! | [`training`] | from annotation events to a new version |
+//! | [`embed`] | one path from an image's address to its embedding |
+//! | [`inference`], [`models`] | threads that run the backbone; versions in service |
+//! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
+//! | [`model`], [`vision`], [`eval`], [`domain`] | plain knowledge: no network, no clock |
 
+pub mod app;
 pub mod blobs;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod embed;
 pub mod eval;
+pub mod http;
+pub mod inference;
+pub mod labelstudio;
 pub mod model;
+pub mod models;
 pub mod storage;
+pub mod telemetry;
+pub mod training;
 pub mod vision;

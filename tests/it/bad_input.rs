@@ -6,7 +6,8 @@ use crate::support::pictures::data_uri;
 use crate::support::{Server, WEATHER};
 
 async fn post_text(server: &Server, path: &str, body: String) -> (u16, Value) {
-    let request = server.http.post(format!("{}{path}", server.url)).header("content-type", "application/json");
+    let request =
+        server.http.post(format!("{}{path}", server.url)).header("content-type", "application/json");
     let answer = request.body(body).send().await.expect("an answer");
     let status = answer.status().as_u16();
     (status, answer.json().await.expect("errors are JSON"))
@@ -60,7 +61,8 @@ async fn unknown_jobs_projects_and_routes_are_404() {
 #[tokio::test]
 async fn a_body_or_a_task_list_that_is_too_large_is_413() {
     let server = Server::start(&["--max-body-bytes", "100000", "--max-tasks-per-request", "50"]).await;
-    let (status, body) = post_text(&server, "/predict", format!("{{\"x\": \"{}\"}}", "a".repeat(200_000))).await;
+    let (status, body) =
+        post_text(&server, "/predict", format!("{{\"x\": \"{}\"}}", "a".repeat(200_000))).await;
     assert_eq!((status, &body["code"]), (413, &json!("body_too_large")));
     let tasks: Vec<Value> = (0..51).map(|id| json!({"id": id, "data": {}})).collect();
     let (status, body) =

@@ -28,7 +28,10 @@ async fn every_recorded_request_is_answered_as_label_studio_needs_it() {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the recordings")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(|c: char| c.is_ascii_digit())))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(|c: char| c.is_ascii_digit()))
+        })
         .collect();
     files.sort();
     assert_eq!(files.len(), 78);

@@ -73,7 +73,9 @@ async fn an_image_is_fetched_and_run_once() {
     let host = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path("/a.jpg"))
-        .respond_with(ResponseTemplate::new(200).set_body_bytes(encode(&picture(0, 7), image::ImageFormat::Jpeg)))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_bytes(encode(&picture(0, 7), image::ImageFormat::Jpeg)),
+        )
         .expect(1)
         .mount(&host)
         .await;
@@ -96,7 +98,11 @@ async fn an_image_is_fetched_and_run_once() {
 #[tokio::test]
 async fn addresses_that_are_not_public_are_not_fetched() {
     let host = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_bytes(png(0, 1))).expect(0).mount(&host).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(png(0, 1)))
+        .expect(0)
+        .mount(&host)
+        .await;
     let server = taught(&[]).await;
     let results = server
         .predict(

@@ -141,7 +141,12 @@ async fn start_training_learns_labels_that_came_by_import() {
         .collect();
     label_studio::export(&fake, 1, json!(tasks)).await;
     let server = Server::start(&[
-        "--label-studio-url", &fake.uri(), "--label-studio-api-key", TOKEN, "--reconcile-seconds", "0",
+        "--label-studio-url",
+        &fake.uri(),
+        "--label-studio-api-key",
+        TOKEN,
+        "--reconcile-seconds",
+        "0",
     ])
     .await;
     let start = json!({"action": "START_TRAINING", "project": {"id": 1, "label_config": WEATHER}});
@@ -162,8 +167,14 @@ async fn a_project_deleted_in_label_studio_keeps_its_labels_here() {
         .mount(&fake)
         .await;
     let server = Server::start(&[
-        "--label-studio-url", &fake.uri(), "--label-studio-api-key", TOKEN, "--reconcile-seconds", "0",
-        "--train-trigger", "manual",
+        "--label-studio-url",
+        &fake.uri(),
+        "--label-studio-api-key",
+        TOKEN,
+        "--reconcile-seconds",
+        "0",
+        "--train-trigger",
+        "manual",
     ])
     .await;
     teach(&server, 8, 2).await;
@@ -202,9 +213,7 @@ async fn two_heads_and_multiple_choice_learn_side_by_side() {
         let class = id as usize % 4;
         let sky = if class < 2 { "grey" } else { "blue" };
         let seen: &[&str] = [&["d"][..], &["d"], &["sun"], &["d", "sun"]][class];
-        let region = |name: &str, choices: &[&str]| {
-            json!({"from_name": name, "to_name": "img", "type": "choices", "value": {"choices": choices}})
-        };
+        let region = |name: &str, choices: &[&str]| json!({"from_name": name, "to_name": "img", "type": "choices", "value": {"choices": choices}});
         let mut event = annotation_event("ANNOTATION_CREATED", config, id, "", "");
         event["task"]["data"] = json!({"picture": data_uri(class, id as u32)});
         event["annotation"]["result"] = json!([region("sky", &[sky]), region("seen", seen)]);

@@ -40,7 +40,10 @@ async fn predict_works_without_project_and_params() {
     let server = Server::start(&[]).await;
     let body = json!({"tasks": [{"id": 1, "data": {"image": data_uri(0, 1)}}], "label_config": WEATHER});
     assert_eq!(server.post_json("/predict", &body).await, json!({"results": [[]]}));
-    assert_eq!(server.post_json("/predict", &json!({"tasks": [], "label_config": WEATHER})).await, json!({"results": []}));
+    assert_eq!(
+        server.post_json("/predict", &json!({"tasks": [], "label_config": WEATHER})).await,
+        json!({"results": []})
+    );
     server.stop().await;
 }
 
@@ -48,13 +51,19 @@ async fn predict_works_without_project_and_params() {
 async fn unknown_actions_get_200_and_event_names_of_every_kind_are_taken() {
     let server = Server::start(&[]).await;
     let project = json!({"id": 1, "label_config": WEATHER});
-    for action in ["LABEL_LINK_CREATED", "PROJECT_UPDATED", "SOMETHING_NEW", "TASKS_CREATED", "TASKS_DELETED"] {
+    for action in ["LABEL_LINK_CREATED", "PROJECT_UPDATED", "SOMETHING_NEW", "TASKS_CREATED", "TASKS_DELETED"]
+    {
         let answer = server.post("/webhook", &json!({"action": action, "project": project})).await;
         assert_eq!(answer.status(), 200, "{action}");
     }
     for action in [
-        "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATION_DELETED", "ANNOTATIONS_CREATED",
-        "ANNOTATIONS_UPDATED", "ANNOTATIONS_DELETED", "START_TRAINING",
+        "ANNOTATION_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATION_DELETED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATIONS_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "START_TRAINING",
     ] {
         let answer = server.post("/webhook", &json!({"action": action, "project": project})).await;
         assert_eq!(answer.status(), 201, "{action}");
@@ -80,8 +89,10 @@ async fn one_entry_per_task_in_order_and_hopeless_ones_are_empty_lists() {
         assert_eq!(result["model_version"], version.as_str());
         let region = &result["result"][0];
         assert_eq!(region["value"]["choices"], json!([CLASSES[class]]), "{result:#}");
-        assert_eq!((&region["from_name"], &region["to_name"], &region["type"]),
-            (&json!("weather"), &json!("image"), &json!("choices")));
+        assert_eq!(
+            (&region["from_name"], &region["to_name"], &region["type"]),
+            (&json!("weather"), &json!("image"), &json!("choices"))
+        );
         let score = result["score"].as_f64().expect("a score");
         assert!((0.0..=1.0).contains(&score) && score > 0.25, "{score}");
     }
@@ -105,7 +116,13 @@ async fn setup_and_predictions_carry_the_same_version() {
 async fn learn(server: &Server) -> String {
     for id in 0..12 {
         let class = id as usize % 4;
-        let event = annotation_event("ANNOTATION_CREATED", WEATHER, id + 1, &data_uri(class, id as u32), CLASSES[class]);
+        let event = annotation_event(
+            "ANNOTATION_CREATED",
+            WEATHER,
+            id + 1,
+            &data_uri(class, id as u32),
+            CLASSES[class],
+        );
         assert_eq!(server.post("/webhook", &event).await.status(), 201);
     }
     let answer = server.post_json("/train", &json!({"project": "1.1700000000"})).await;

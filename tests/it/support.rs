@@ -48,7 +48,8 @@ impl Server {
 
     /// A server over the data another one left.
     pub async fn start_on(data: TempDir, arguments: &[&str]) -> Self {
-        let application = Application::build(settings(data.path(), arguments)).await.expect("the server builds");
+        let application =
+            Application::build(settings(data.path(), arguments)).await.expect("the server builds");
         let url = format!("http://127.0.0.1:{}", application.port());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(application.run_until(async move {

@@ -1,26 +1,16 @@
 use weathervane::domain::ids::{AnnotationId, TaskId};
-use weathervane::storage::{
-    AnnotationCounts, AnnotationRecord, EventRecord, Export, Reconciled, Storage,
-};
+use weathervane::storage::{AnnotationCounts, AnnotationRecord, EventRecord, Export, Reconciled, Storage};
 
 use super::support::{Database, PROJECT, annotation, created, info, task};
 
 async fn receive(storage: &Storage, annotation: AnnotationRecord, now: i64) -> i64 {
-    storage
-        .record_event(&created(vec![annotation]), None, now)
-        .await
-        .unwrap()
-        .changed
+    storage.record_event(&created(vec![annotation]), None, now).await.unwrap().changed
 }
 
 async fn delete(storage: &Storage, id: i64, now: i64) -> i64 {
     let mut event = EventRecord::new(info(), "ANNOTATIONS_DELETED");
     event.deleted_annotations = vec![AnnotationId(id)];
-    storage
-        .record_event(&event, None, now)
-        .await
-        .unwrap()
-        .changed
+    storage.record_event(&event, None, now).await.unwrap().changed
 }
 
 pub async fn an_older_state_never_replaces_a_newer_one(database: &Database) {
@@ -29,10 +19,7 @@ pub async fn an_older_state_never_replaces_a_newer_one(database: &Database) {
     assert_eq!(receive(&storage, annotation(1, "snow", 4), 2).await, 0);
     assert_eq!(receive(&storage, annotation(1, "rain", 8), 3).await, 0);
     assert_eq!(receive(&storage, annotation(1, "snow", 7), 4).await, 0);
-    assert_eq!(
-        storage.annotations(PROJECT).await.unwrap(),
-        [annotation(1, "rain", 8)]
-    );
+    assert_eq!(storage.annotations(PROJECT).await.unwrap(), [annotation(1, "rain", 8)]);
     assert_eq!(receive(&storage, annotation(1, "fog", 9), 5).await, 1);
     let project = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!((project.updates_seen, project.pending_updates()), (2, 2));
@@ -52,49 +39,23 @@ pub async fn deleting_an_unknown_annotation_leaves_a_tombstone(database: &Databa
     assert_eq!(delete(&storage, 1, 1).await, 0);
     assert_eq!(receive(&storage, annotation(1, "rain", 5), 2).await, 0);
     let counts = storage.annotation_counts(PROJECT).await.unwrap();
-    assert_eq!(
-        counts,
-        AnnotationCounts {
-            live: 0,
-            cancelled: 0
-        }
-    );
+    assert_eq!(counts, AnnotationCounts { live: 0, cancelled: 0 });
 }
 
 pub async fn deleting_a_task_deletes_its_annotations(database: &Database) {
     let storage = database.open().await;
     let mut skip = annotation(2, "rain", 1);
     skip.was_cancelled = true;
-    let mut event = created(vec![
-        annotation(1, "rain", 1),
-        skip,
-        annotation(3, "fog", 1),
-    ]);
+    let mut event = created(vec![annotation(1, "rain", 1), skip, annotation(3, "fog", 1)]);
     event.tasks = vec![task(1, "a.png"), task(2, "b.png"), task(3, "c.png")];
     storage.record_event(&event, None, 1).await.unwrap();
     let counts = storage.annotation_counts(PROJECT).await.unwrap();
-    assert_eq!(
-        counts,
-        AnnotationCounts {
-            live: 2,
-            cancelled: 1
-        }
-    );
+    assert_eq!(counts, AnnotationCounts { live: 2, cancelled: 1 });
 
     let mut deleted = EventRecord::new(info(), "TASKS_DELETED");
     deleted.deleted_tasks = vec![TaskId(1), TaskId(2), TaskId(99)];
-    assert_eq!(
-        storage
-            .record_event(&deleted, None, 2)
-            .await
-            .unwrap()
-            .changed,
-        1
-    );
-    assert_eq!(
-        storage.annotations(PROJECT).await.unwrap(),
-        [annotation(3, "fog", 1)]
-    );
+    assert_eq!(storage.record_event(&deleted, None, 2).await.unwrap().changed, 1);
+    assert_eq!(storage.annotations(PROJECT).await.unwrap(), [annotation(3, "fog", 1)]);
     assert_eq!(receive(&storage, annotation(99, "rain", 9), 3).await, 0);
     assert_eq!(storage.annotations(PROJECT).await.unwrap().len(), 1);
 }
@@ -120,24 +81,10 @@ pub async fn an_export_replaces_all_but_what_came_after_it(database: &Database) 
         annotation(6, "snow", 50),
     ];
     let tasks: Vec<_> = [2, 3, 4, 6].map(|id| task(id, "a.png")).into();
-    let export = Export {
-        annotations: &annotations,
-        tasks: &tasks,
-        all_tasks: false,
-        started_at: 200,
-    };
-    let reconciled = storage
-        .replace_from_export(PROJECT, &export, 300)
-        .await
-        .unwrap();
-    let expected = Reconciled {
-        added: 2,
-        changed: 1,
-        removed: 0,
-        tasks_changed: 1,
-        tasks_removed: 0,
-        label_changes: 3,
-    };
+    let export = Export { annotations: &annotations, tasks: &tasks, all_tasks: false, started_at: 200 };
+    let reconciled = storage.replace_from_export(PROJECT, &export, 300).await.unwrap();
+    let expected =
+        Reconciled { added: 2, changed: 1, removed: 0, tasks_changed: 1, tasks_removed: 0, label_changes: 3 };
     assert_eq!(reconciled, expected);
     let live = storage.annotations(PROJECT).await.unwrap();
     let expected = [
@@ -148,63 +95,26 @@ pub async fn an_export_replaces_all_but_what_came_after_it(database: &Database) 
         annotation(6, "snow", 50),
     ];
     assert_eq!(live, expected);
-    assert_eq!(
-        storage
-            .replace_from_export(PROJECT, &export, 301)
-            .await
-            .unwrap(),
-        Reconciled::default()
-    );
+    assert_eq!(storage.replace_from_export(PROJECT, &export, 301).await.unwrap(), Reconciled::default());
 
-    let export = Export {
-        annotations: &annotations[4..],
-        tasks: &tasks,
-        all_tasks: true,
-        started_at: 400,
-    };
-    let reconciled = storage
-        .replace_from_export(PROJECT, &export, 401)
-        .await
-        .unwrap();
-    assert_eq!(
-        (
-            reconciled.removed,
-            reconciled.tasks_removed,
-            reconciled.label_changes
-        ),
-        (4, 2, 4)
-    );
-    assert_eq!(
-        storage.annotations(PROJECT).await.unwrap(),
-        annotations[4..]
-    );
+    let export = Export { annotations: &annotations[4..], tasks: &tasks, all_tasks: true, started_at: 400 };
+    let reconciled = storage.replace_from_export(PROJECT, &export, 401).await.unwrap();
+    assert_eq!((reconciled.removed, reconciled.tasks_removed, reconciled.label_changes), (4, 2, 4));
+    assert_eq!(storage.annotations(PROJECT).await.unwrap(), annotations[4..]);
     assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 4);
 }
 
 pub async fn an_export_of_labelled_tasks_deletes_no_others(database: &Database) {
     let storage = database.open().await;
-    storage
-        .upsert_tasks(PROJECT, &[task(1, "a.png"), task(2, "b.png")], 1)
-        .await
-        .unwrap();
+    storage.upsert_tasks(PROJECT, &[task(1, "a.png"), task(2, "b.png")], 1).await.unwrap();
     let export = Export {
         annotations: &[annotation(1, "rain", 1)],
         tasks: &[task(1, "a.png")],
         all_tasks: false,
         started_at: 10,
     };
-    let reconciled = storage
-        .replace_from_export(PROJECT, &export, 11)
-        .await
-        .unwrap();
-    assert_eq!(
-        (
-            reconciled.added,
-            reconciled.tasks_changed,
-            reconciled.tasks_removed
-        ),
-        (1, 0, 0)
-    );
+    let reconciled = storage.replace_from_export(PROJECT, &export, 11).await.unwrap();
+    assert_eq!((reconciled.added, reconciled.tasks_changed, reconciled.tasks_removed), (1, 0, 0));
     assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 2);
     let project = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!(project.pending_updates(), 1);

@@ -21,25 +21,13 @@ pub async fn a_database_of_a_newer_program_is_refused(database: &Database) {
         .unwrap();
     connection.close().await.unwrap();
     let error = Storage::connect(&database.url).await.unwrap_err();
-    assert!(
-        matches!(error, StorageError::NewerSchema { found: 2, known: 1 }),
-        "{error}"
-    );
-    assert!(
-        error
-            .to_string()
-            .contains("database has schema 2, this program knows 1"),
-        "{error}"
-    );
+    assert!(matches!(error, StorageError::NewerSchema { found: 2, known: 1 }), "{error}");
+    assert!(error.to_string().contains("database has schema 2, this program knows 1"), "{error}");
 }
 
 /// The path of a SQLite test database holds characters that this raw URL must keep escaped.
 fn raw_url(database: &Database) -> String {
-    database
-        .url
-        .replace("sqlite:", "sqlite://")
-        .replace(' ', "%20")
-        .replace('#', "%23")
+    database.url.replace("sqlite:", "sqlite://").replace(' ', "%20").replace('#', "%23")
 }
 
 pub async fn four_programs_may_start_on_a_fresh_database_at_once(database: &Database) {
@@ -58,12 +46,7 @@ pub async fn four_programs_may_start_on_a_fresh_database_at_once(database: &Data
 
 pub async fn what_was_acknowledged_survives_sigkill(database: &Database) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "connect::writes_until_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["connect::writes_until_killed", "--exact", "--ignored", "--nocapture"])
         .env(CHILD_DATABASE, &database.url)
         .stdout(Stdio::piped())
         .spawn()
@@ -82,13 +65,7 @@ pub async fn what_was_acknowledged_survives_sigkill(database: &Database) {
     assert_eq!(acknowledged.len(), 50);
 
     let storage = database.open().await;
-    let kept: Vec<i64> = storage
-        .annotations(PROJECT)
-        .await
-        .unwrap()
-        .iter()
-        .map(|kept| kept.id.0)
-        .collect();
+    let kept: Vec<i64> = storage.annotations(PROJECT).await.unwrap().iter().map(|kept| kept.id.0).collect();
     assert!(acknowledged.iter().all(|id| kept.contains(id)), "{kept:?}");
     let project = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!(project.updates_seen, kept.len() as i64);
@@ -114,11 +91,7 @@ async fn writes_until_killed() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_called_damaged() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("weathervane.db"),
-        "no database ".repeat(1_000),
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("weathervane.db"), "no database ".repeat(1_000)).unwrap();
     let error = Storage::open_dir(folder.path()).await.unwrap_err();
     assert!(matches!(error, StorageError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("weathervane.db"), "{error}");
@@ -128,9 +101,7 @@ async fn a_file_that_is_no_database_is_called_damaged() {
 async fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
-    let error = Storage::open_dir(&folder.path().join("file/data"))
-        .await
-        .unwrap_err();
+    let error = Storage::open_dir(&folder.path().join("file/data")).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert!(error.to_string().contains("file/data"), "{error}");
 }
@@ -143,11 +114,6 @@ async fn a_server_that_is_not_there_is_named_without_the_password() {
     let url = format!("postgres://me:hunter2@127.0.0.1:{port}/weather?password=hunter2");
     let error = Storage::connect(&url).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("postgres://me@127.0.0.1:{port}/weather")),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("postgres://me@127.0.0.1:{port}/weather")), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }

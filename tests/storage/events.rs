@@ -7,38 +7,16 @@ pub async fn a_second_delivery_changes_nothing(database: &Database) {
     let storage = database.open().await;
     let mut event = created(vec![annotation(1, "rain", 1)]);
     (event.digest, event.dedupe) = ("digest".into(), true);
-    let first = storage
-        .record_event(&event, Some(&training()), 1)
-        .await
-        .unwrap();
+    let first = storage.record_event(&event, Some(&training()), 1).await.unwrap();
     assert!(
-        matches!(
-            first,
-            EventOutcome {
-                duplicate: false,
-                changed: 1,
-                pending: 1,
-                job: Some(_)
-            }
-        ),
+        matches!(first, EventOutcome { duplicate: false, changed: 1, pending: 1, job: Some(_) }),
         "{first:?}"
     );
     let jobs = storage.open_jobs().await.unwrap();
     event.tasks = vec![task(9, "never.png")];
     event.project.title = Some("never".into());
-    let second = storage
-        .record_event(&event, Some(&training()), SECOND)
-        .await
-        .unwrap();
-    assert_eq!(
-        second,
-        EventOutcome {
-            duplicate: true,
-            changed: 0,
-            pending: 1,
-            job: None
-        }
-    );
+    let second = storage.record_event(&event, Some(&training()), SECOND).await.unwrap();
+    assert_eq!(second, EventOutcome { duplicate: true, changed: 0, pending: 1, job: None });
     assert_eq!(storage.open_jobs().await.unwrap(), jobs);
     assert_eq!(storage.recent_events(PROJECT, 9).await.unwrap().len(), 1);
     assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 0);
@@ -46,14 +24,8 @@ pub async fn a_second_delivery_changes_nothing(database: &Database) {
 
     // Another digest, the same annotation: a new event, but no label change and so no job.
     event.digest = "another".into();
-    let third = storage
-        .record_event(&event, Some(&training()), 2 * SECOND)
-        .await
-        .unwrap();
-    assert_eq!(
-        (third.duplicate, third.changed, third.job),
-        (false, 0, None)
-    );
+    let third = storage.record_event(&event, Some(&training()), 2 * SECOND).await.unwrap();
+    assert_eq!((third.duplicate, third.changed, third.job), (false, 0, None));
 }
 
 pub async fn events_that_may_come_twice_are_both_recorded(database: &Database) {
@@ -61,20 +33,11 @@ pub async fn events_that_may_come_twice_are_both_recorded(database: &Database) {
     let event = EventRecord::new(info(), "START_TRAINING");
     let mut forced = training();
     forced.force = true;
-    let first = storage
-        .record_event(&event, Some(&forced), 1)
-        .await
-        .unwrap();
-    let second = storage
-        .record_event(&event, Some(&forced), 2)
-        .await
-        .unwrap();
+    let first = storage.record_event(&event, Some(&forced), 1).await.unwrap();
+    let second = storage.record_event(&event, Some(&forced), 2).await.unwrap();
     assert!(first.job.is_some() && first.job == second.job);
     assert_eq!(storage.recent_events(PROJECT, 9).await.unwrap().len(), 2);
-    assert_eq!(
-        storage.recent_events(PROJECT, 1).await.unwrap()[0].received_at,
-        2
-    );
+    assert_eq!(storage.recent_events(PROJECT, 1).await.unwrap()[0].received_at, 2);
 }
 
 pub async fn concurrent_events_are_all_kept_and_counted(database: &Database) {
@@ -88,13 +51,7 @@ pub async fn concurrent_events_are_all_kept_and_counted(database: &Database) {
             for step in 0..10 {
                 let mut event = created(vec![annotation(sender * 10 + step, "rain", 1)]);
                 event.tasks = vec![task(sender * 10 + step, "a.png"), task(1_000, "shared.png")];
-                jobs.push(
-                    storage
-                        .record_event(&event, Some(&training()), 1)
-                        .await
-                        .unwrap()
-                        .job,
-                );
+                jobs.push(storage.record_event(&event, Some(&training()), 1).await.unwrap().job);
             }
             jobs
         })
@@ -106,15 +63,7 @@ pub async fn concurrent_events_are_all_kept_and_counted(database: &Database) {
     jobs.dedup();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     assert_eq!(storage.annotations(PROJECT).await.unwrap().len(), 80);
-    assert_eq!(
-        storage
-            .project(PROJECT)
-            .await
-            .unwrap()
-            .unwrap()
-            .updates_seen,
-        80
-    );
+    assert_eq!(storage.project(PROJECT).await.unwrap().unwrap().updates_seen, 80);
     assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 81);
 }
 
@@ -135,10 +84,7 @@ pub async fn a_dropped_recording_leaves_all_or_nothing(database: &Database) {
     let events = storage.recent_events(PROJECT, 9).await.unwrap().len() as i64;
     assert_eq!(events, kept);
     // The connection is usable again.
-    let outcome = storage
-        .record_event(&created(vec![annotation(2, "rain", 1)]), None, 2)
-        .await
-        .unwrap();
+    let outcome = storage.record_event(&created(vec![annotation(2, "rain", 1)]), None, 2).await.unwrap();
     assert_eq!(outcome.changed, 1);
 }
 
@@ -151,9 +97,6 @@ pub async fn old_events_are_pruned(database: &Database) {
     }
     assert_eq!(storage.prune_events(30).await.unwrap(), 2);
     assert_eq!(storage.recent_events(PROJECT, 9).await.unwrap().len(), 1);
-    let again = storage
-        .record_event(&created(vec![annotation(10, "rain", 1)]), None, 40)
-        .await
-        .unwrap();
+    let again = storage.record_event(&created(vec![annotation(10, "rain", 1)]), None, 40).await.unwrap();
     assert_eq!(again.changed, 0);
 }

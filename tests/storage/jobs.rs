@@ -7,20 +7,12 @@ use super::support::{Database, PROJECT, SECOND, annotation, created, training};
 const LEASE: i64 = 10 * SECOND;
 
 fn forced() -> JobRequest {
-    JobRequest {
-        force: true,
-        quiet_us: 0,
-        ..training()
-    }
+    JobRequest { force: true, quiet_us: 0, ..training() }
 }
 
 async fn submit(storage: &Storage, id: i64, now: i64) -> Option<JobId> {
     let event = created(vec![annotation(id, "rain", 1)]);
-    storage
-        .record_event(&event, Some(&training()), now)
-        .await
-        .unwrap()
-        .job
+    storage.record_event(&event, Some(&training()), now).await.unwrap().job
 }
 
 async fn claim(storage: &Storage, owner: &str, now: i64) -> Option<Job> {
@@ -43,37 +35,19 @@ pub async fn requests_coalesce_until_the_deadline(database: &Database) {
     }
     assert_eq!(claim(&storage, "me", 5 * SECOND - 1).await, None);
     // A forced request does not wait.
-    assert_eq!(
-        storage
-            .enqueue_job(PROJECT, &forced(), 2 * SECOND)
-            .await
-            .unwrap(),
-        Some(job)
-    );
+    assert_eq!(storage.enqueue_job(PROJECT, &forced(), 2 * SECOND).await.unwrap(), Some(job));
     let claimed = claim(&storage, "me", 2 * SECOND).await.unwrap();
-    assert_eq!(
-        (claimed.id, claimed.state, claimed.attempts),
-        (job, JobState::Running, 1)
-    );
+    assert_eq!((claimed.id, claimed.state, claimed.attempts), (job, JobState::Running, 1));
     assert_eq!(claimed.lease_until, Some(2 * SECOND + LEASE));
 }
 
 pub async fn a_job_waits_for_enough_label_changes(database: &Database) {
     let storage = database.open().await;
-    let every_third = JobRequest {
-        min_updates: 3,
-        ..training()
-    };
-    assert_eq!(
-        storage.enqueue_job(PROJECT, &training(), 0).await.unwrap(),
-        None
-    );
+    let every_third = JobRequest { min_updates: 3, ..training() };
+    assert_eq!(storage.enqueue_job(PROJECT, &training(), 0).await.unwrap(), None);
     for id in 1..=3 {
         let event = created(vec![annotation(id, "rain", 1)]);
-        let outcome = storage
-            .record_event(&event, Some(&every_third), id)
-            .await
-            .unwrap();
+        let outcome = storage.record_event(&event, Some(&every_third), id).await.unwrap();
         assert_eq!(outcome.job.is_some(), id == 3);
         assert_eq!(outcome.pending, id);
     }
@@ -83,11 +57,7 @@ pub async fn of_many_workers_one_claims_a_job(database: &Database) {
     let storage = database.open().await;
     let other = database.open().await;
     for project in 0..4 {
-        storage
-            .enqueue_job(ProjectId(project), &forced(), project)
-            .await
-            .unwrap()
-            .unwrap();
+        storage.enqueue_job(ProjectId(project), &forced(), project).await.unwrap().unwrap();
     }
     let workers = (0..12).map(|worker| {
         let storage = [&storage, &other][worker % 2].clone();
@@ -108,30 +78,13 @@ pub async fn a_project_runs_one_job_at_a_time(database: &Database) {
     let second = submit(&storage, 2, SECOND).await.unwrap();
     assert_ne!(first, second);
     assert_eq!(claim(&storage, "you", 9 * SECOND).await, None);
-    assert!(
-        storage
-            .finish_job(
-                first,
-                "me",
-                Some(1),
-                &json!({ "accuracy": 0.5 }),
-                9 * SECOND
-            )
-            .await
-            .unwrap()
-    );
+    assert!(storage.finish_job(first, "me", Some(1), &json!({ "accuracy": 0.5 }), 9 * SECOND).await.unwrap());
     assert_eq!(claim(&storage, "you", 9 * SECOND).await.unwrap().id, second);
     let done = storage.job(first).await.unwrap().unwrap();
-    assert_eq!(
-        (done.state, done.version, done.finished_at),
-        (JobState::Done, Some(1), Some(9 * SECOND))
-    );
+    assert_eq!((done.state, done.version, done.finished_at), (JobState::Done, Some(1), Some(9 * SECOND)));
     assert_eq!(done.metrics, Some(json!({ "accuracy": 0.5 })));
     let recent = storage.recent_jobs(PROJECT, 9).await.unwrap();
-    assert_eq!(
-        recent.iter().map(|job| job.id).collect::<Vec<_>>(),
-        [second, first]
-    );
+    assert_eq!(recent.iter().map(|job| job.id).collect::<Vec<_>>(), [second, first]);
 }
 
 pub async fn changes_during_a_run_stay_pending(database: &Database) {
@@ -139,10 +92,7 @@ pub async fn changes_during_a_run_stay_pending(database: &Database) {
     let job = submit(&storage, 1, 0).await.unwrap();
     claim(&storage, "me", SECOND).await.unwrap();
     submit(&storage, 2, SECOND).await.unwrap();
-    storage
-        .finish_job(job, "me", Some(1), &json!({}), 2 * SECOND)
-        .await
-        .unwrap();
+    storage.finish_job(job, "me", Some(1), &json!({}), 2 * SECOND).await.unwrap();
     let project = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!((project.updates_seen, project.updates_trained), (2, 1));
 }
@@ -153,39 +103,17 @@ pub async fn an_expired_lease_is_taken_over_and_given_up_after_three_attempts(da
     let mut now = SECOND;
     for attempt in 1..=MAX_ATTEMPTS {
         let owner = format!("owner {attempt}");
-        assert_eq!(
-            claim(&storage, &owner, now).await.unwrap().attempts,
-            attempt
-        );
+        assert_eq!(claim(&storage, &owner, now).await.unwrap().attempts, attempt);
         assert_eq!(claim(&storage, "early", now + LEASE - 1).await, None);
         now += LEASE;
     }
     let old = JobProgress::default();
-    assert!(
-        !storage
-            .renew_job(job, "owner 1", old, now, LEASE)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !storage
-            .finish_job(job, "owner 2", Some(1), &json!({}), now)
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        storage
-            .fail_job(job, "owner 1", "late", None, now)
-            .await
-            .unwrap(),
-        None
-    );
+    assert!(!storage.renew_job(job, "owner 1", old, now, LEASE).await.unwrap());
+    assert!(!storage.finish_job(job, "owner 2", Some(1), &json!({}), now).await.unwrap());
+    assert_eq!(storage.fail_job(job, "owner 1", "late", None, now).await.unwrap(), None);
     assert_eq!(claim(&storage, "one more", now).await, None);
     let failed = storage.job(job).await.unwrap().unwrap();
-    assert_eq!(
-        (failed.state, failed.finished_at),
-        (JobState::Failed, Some(now))
-    );
+    assert_eq!((failed.state, failed.finished_at), (JobState::Failed, Some(now)));
     assert!(failed.error.unwrap().contains("given up"));
     // Further labels get a job of their own.
     let next = submit(&storage, 2, now).await.unwrap();
@@ -194,10 +122,7 @@ pub async fn an_expired_lease_is_taken_over_and_given_up_after_three_attempts(da
     // After a crash the same program need not wait for its own lease.
     claim(&storage, "me", now + SECOND).await.unwrap();
     assert_eq!(storage.expire_leases("me", now + SECOND).await.unwrap(), 1);
-    assert_eq!(
-        claim(&storage, "me", now + SECOND).await.unwrap().attempts,
-        2
-    );
+    assert_eq!(claim(&storage, "me", now + SECOND).await.unwrap().attempts, 2);
 }
 
 pub async fn a_failed_job_is_retried_later(database: &Database) {
@@ -206,10 +131,7 @@ pub async fn a_failed_job_is_retried_later(database: &Database) {
     for attempt in 1..=MAX_ATTEMPTS {
         let now = attempt * 10 * SECOND;
         assert_eq!(claim(&storage, "me", now).await.unwrap().attempts, attempt);
-        let state = storage
-            .fail_job(job, "me", "disk\0full", Some(now + 5 * SECOND), now)
-            .await
-            .unwrap();
+        let state = storage.fail_job(job, "me", "disk\0full", Some(now + 5 * SECOND), now).await.unwrap();
         if attempt < MAX_ATTEMPTS {
             assert_eq!(state, Some(JobState::Queued));
             assert_eq!(claim(&storage, "me", now + 5 * SECOND - 1).await, None);
@@ -224,19 +146,13 @@ pub async fn a_failed_job_is_retried_later(database: &Database) {
     let plain = submit(&storage, 2, 100 * SECOND).await.unwrap();
     claim(&storage, "me", 101 * SECOND).await.unwrap();
     assert_eq!(
-        storage
-            .fail_job(plain, "me", "no", None, 101 * SECOND)
-            .await
-            .unwrap(),
+        storage.fail_job(plain, "me", "no", None, 101 * SECOND).await.unwrap(),
         Some(JobState::Failed)
     );
     let overtaken = submit(&storage, 3, 200 * SECOND).await.unwrap();
     claim(&storage, "me", 201 * SECOND).await.unwrap();
     let newer = submit(&storage, 4, 201 * SECOND).await.unwrap();
-    let state_of_overtaken = storage
-        .fail_job(overtaken, "me", "no", Some(0), 202 * SECOND)
-        .await
-        .unwrap();
+    let state_of_overtaken = storage.fail_job(overtaken, "me", "no", Some(0), 202 * SECOND).await.unwrap();
     assert_eq!(state_of_overtaken, Some(JobState::Failed));
     assert_eq!(claim(&storage, "me", 202 * SECOND).await.unwrap().id, newer);
 }
@@ -245,48 +161,18 @@ pub async fn a_cancelled_job_is_lost_to_its_worker(database: &Database) {
     let storage = database.open().await;
     let job = submit(&storage, 1, 0).await.unwrap();
     claim(&storage, "me", SECOND).await.unwrap();
-    let progress = JobProgress {
-        epoch: Some(3),
-        epochs: Some(20),
-        loss: Some(0.25),
-    };
-    assert!(
-        storage
-            .renew_job(job, "me", progress, 2 * SECOND, LEASE)
-            .await
-            .unwrap()
-    );
+    let progress = JobProgress { epoch: Some(3), epochs: Some(20), loss: Some(0.25) };
+    assert!(storage.renew_job(job, "me", progress, 2 * SECOND, LEASE).await.unwrap());
     let running = storage.job(job).await.unwrap().unwrap();
-    assert_eq!(
-        (running.epoch, running.epochs, running.loss),
-        (Some(3), Some(20), Some(0.25))
-    );
+    assert_eq!((running.epoch, running.epochs, running.loss), (Some(3), Some(20), Some(0.25)));
     assert_eq!(running.lease_until, Some(2 * SECOND + LEASE));
-    let diverged = JobProgress {
-        loss: Some(f64::NAN),
-        ..progress
-    };
-    assert!(
-        storage
-            .renew_job(job, "me", diverged, 2 * SECOND, LEASE)
-            .await
-            .unwrap()
-    );
+    let diverged = JobProgress { loss: Some(f64::NAN), ..progress };
+    assert!(storage.renew_job(job, "me", diverged, 2 * SECOND, LEASE).await.unwrap());
     assert_eq!(storage.job(job).await.unwrap().unwrap().loss, None);
     assert!(storage.cancel_job(job, 3 * SECOND).await.unwrap());
     assert!(!storage.cancel_job(job, 3 * SECOND).await.unwrap());
-    assert!(
-        !storage
-            .renew_job(job, "me", progress, 3 * SECOND, LEASE)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !storage
-            .finish_job(job, "me", None, &json!({}), 3 * SECOND)
-            .await
-            .unwrap()
-    );
+    assert!(!storage.renew_job(job, "me", progress, 3 * SECOND, LEASE).await.unwrap());
+    assert!(!storage.finish_job(job, "me", None, &json!({}), 3 * SECOND).await.unwrap());
     assert_eq!(state(&storage, job).await, JobState::Cancelled);
     assert!(!storage.cancel_job(JobId(999), 3 * SECOND).await.unwrap());
     assert_eq!(storage.job(JobId(999)).await.unwrap(), None);
@@ -321,15 +207,8 @@ pub async fn the_next_due_time_is_exact(database: &Database) {
     claim(&storage, "me", SECOND).await.unwrap();
     submit(&storage, 2, SECOND).await.unwrap();
     assert_eq!(storage.next_due().await.unwrap(), Some(SECOND + LEASE));
-    storage
-        .enqueue_job(ProjectId(8), &forced(), 3 * SECOND)
-        .await
-        .unwrap()
-        .unwrap();
+    storage.enqueue_job(ProjectId(8), &forced(), 3 * SECOND).await.unwrap().unwrap();
     assert_eq!(storage.next_due().await.unwrap(), Some(3 * SECOND));
-    storage
-        .finish_job(first, "me", None, &json!({}), 4 * SECOND)
-        .await
-        .unwrap();
+    storage.finish_job(first, "me", None, &json!({}), 4 * SECOND).await.unwrap();
     assert_eq!(storage.next_due().await.unwrap(), Some(3 * SECOND / 2));
 }

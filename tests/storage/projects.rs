@@ -27,15 +27,9 @@ pub async fn partial_information_erases_nothing(database: &Database) {
     storage.record_event(&event, None, 30).await.unwrap();
     assert_eq!(storage.project(PROJECT).await.unwrap(), Some(kept.clone()));
     assert_eq!(kept.title.as_deref(), Some("Sky"));
-    assert_eq!(
-        (kept.min_annotations, kept.ls_created_at, kept.created_at),
-        (Some(1), Some(5), 10)
-    );
+    assert_eq!((kept.min_annotations, kept.ls_created_at, kept.created_at), (Some(1), Some(5), 10));
 
-    let renamed = ProjectInfo {
-        title: Some("Clouds".into()),
-        ..info()
-    };
+    let renamed = ProjectInfo { title: Some("Clouds".into()), ..info() };
     let renamed = storage.upsert_project(&renamed, 40).await.unwrap();
     assert_eq!(renamed.title.as_deref(), Some("Clouds"));
     assert_eq!(renamed.sampling, kept.sampling);
@@ -52,10 +46,7 @@ pub async fn a_label_config_takes_its_digest_and_problem_along(database: &Databa
     assert_eq!(project.problem.as_deref(), Some("no `<Choices>`"));
     storage.set_project_problem(PROJECT, None).await.unwrap();
     let project = storage.project(PROJECT).await.unwrap().unwrap();
-    assert_eq!(
-        (project.problem, project.label_config.as_deref()),
-        (None, Some("<View>2</View>"))
-    );
+    assert_eq!((project.problem, project.label_config.as_deref()), (None, Some("<View>2</View>")));
 }
 
 pub async fn an_unchanged_project_is_not_written(database: &Database) {
@@ -72,23 +63,12 @@ pub async fn a_deleted_project_comes_back_when_it_is_heard_of(database: &Databas
     let storage = database.open().await;
     assert!(!storage.mark_project_deleted(PROJECT, 1).await.unwrap());
     let event = created(vec![annotation(1, "rain", 1)]);
-    let job = storage
-        .record_event(&event, Some(&training()), 1)
-        .await
-        .unwrap()
-        .job
-        .unwrap();
+    let job = storage.record_event(&event, Some(&training()), 1).await.unwrap().job.unwrap();
     assert!(storage.mark_project_deleted(PROJECT, 2).await.unwrap());
     assert!(!storage.mark_project_deleted(PROJECT, 3).await.unwrap());
     assert_eq!(storage.projects().await.unwrap(), []);
-    assert_eq!(
-        storage.job(job).await.unwrap().unwrap().state.as_str(),
-        "cancelled"
-    );
-    assert_eq!(
-        storage.project(PROJECT).await.unwrap().unwrap().deleted_at,
-        Some(2)
-    );
+    assert_eq!(storage.job(job).await.unwrap().unwrap().state.as_str(), "cancelled");
+    assert_eq!(storage.project(PROJECT).await.unwrap().unwrap().deleted_at, Some(2));
 
     storage.upsert_project(&info(), 4).await.unwrap();
     assert_eq!(storage.projects().await.unwrap().len(), 1);
@@ -100,31 +80,15 @@ pub async fn a_cleared_project_keeps_only_itself_and_its_versions(database: &Dat
     let mut event = created(vec![annotation(1, "rain", 1)]);
     event.tasks = vec![task(1, "a.png")];
     event.project.ls_created_at = Some(1);
-    storage
-        .record_event(&event, Some(&training()), 1)
-        .await
-        .unwrap();
+    storage.record_event(&event, Some(&training()), 1).await.unwrap();
     storage.clear_project(PROJECT, 2).await.unwrap();
     let project = storage.project(PROJECT).await.unwrap().unwrap();
-    assert_eq!(
-        (
-            project.pending_updates(),
-            project.ls_created_at,
-            project.current_version
-        ),
-        (0, None, None)
-    );
+    assert_eq!((project.pending_updates(), project.ls_created_at, project.current_version), (0, None, None));
     assert_eq!(storage.annotations(PROJECT).await.unwrap(), []);
     assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 0);
     assert_eq!(storage.open_jobs().await.unwrap(), []);
-    let again = storage
-        .record_event(&event, Some(&training()), 3)
-        .await
-        .unwrap();
-    assert_eq!(
-        (again.duplicate, again.changed, again.job.is_some()),
-        (false, 1, true)
-    );
+    let again = storage.record_event(&event, Some(&training()), 3).await.unwrap();
+    assert_eq!((again.duplicate, again.changed, again.job.is_some()), (false, 1, true));
 }
 
 pub async fn text_with_nul_and_every_script_is_kept(database: &Database) {
@@ -140,28 +104,13 @@ pub async fn text_with_nul_and_every_script_is_kept(database: &Database) {
     let mut job = training();
     job.reason = odd.into();
     storage.record_event(&event, Some(&job), 1).await.unwrap();
-    assert!(
-        storage
-            .record_event(&event, Some(&job), 2)
-            .await
-            .unwrap()
-            .duplicate
-    );
+    assert!(storage.record_event(&event, Some(&job), 2).await.unwrap().duplicate);
 
     let readable = odd.replace('\0', "\u{fffd}");
     let project = storage.upsert_project(&event.project, 3).await.unwrap();
     assert_eq!(project.title.as_deref(), Some(&*readable));
     assert_eq!(storage.open_jobs().await.unwrap()[0].reason, readable);
-    assert_eq!(
-        storage.recent_events(PROJECT, 9).await.unwrap()[0].summary,
-        readable
-    );
-    assert_eq!(
-        storage.annotations(PROJECT).await.unwrap(),
-        event.annotations
-    );
-    assert_eq!(
-        storage.tasks_page(PROJECT, None, 9).await.unwrap(),
-        event.tasks
-    );
+    assert_eq!(storage.recent_events(PROJECT, 9).await.unwrap()[0].summary, readable);
+    assert_eq!(storage.annotations(PROJECT).await.unwrap(), event.annotations);
+    assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), event.tasks);
 }

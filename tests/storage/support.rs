@@ -9,9 +9,7 @@ use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use weathervane::domain::ids::{AnnotationId, ProjectId, TaskId};
-use weathervane::storage::{
-    AnnotationRecord, EventRecord, JobRequest, ProjectInfo, Storage, TaskRecord,
-};
+use weathervane::storage::{AnnotationRecord, EventRecord, JobRequest, ProjectInfo, Storage, TaskRecord};
 
 pub const PROJECT: ProjectId = ProjectId(7);
 
@@ -31,42 +29,22 @@ impl Database {
 }
 
 pub fn sqlite() -> Database {
-    let folder = tempfile::Builder::new()
-        .prefix("a folder %?#")
-        .tempdir()
-        .unwrap();
+    let folder = tempfile::Builder::new().prefix("a folder %?#").tempdir().unwrap();
     let path = folder.path().join("new/data.db");
-    let escaped = path
-        .to_str()
-        .unwrap()
-        .replace('%', "%25")
-        .replace('?', "%3F");
-    Database {
-        url: format!("sqlite:{escaped}"),
-        _folder: Some(folder),
-    }
+    let escaped = path.to_str().unwrap().replace('%', "%25").replace('?', "%3F");
+    Database { url: format!("sqlite:{escaped}"), _folder: Some(folder) }
 }
 
 /// A schema of its own on the test server; `None` where there is no server.
 pub async fn postgres() -> Option<Database> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = server()?;
-    let schema = format!(
-        "test_{}_{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let schema = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let mut connection = sqlx::PgConnection::connect(server).await.unwrap();
-    connection
-        .execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}")))
-        .await
-        .unwrap();
+    connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
     connection.close().await.unwrap();
     let separator = if server.contains('?') { '&' } else { '?' };
-    Some(Database {
-        url: format!("{server}{separator}options[search_path]={schema}"),
-        _folder: None,
-    })
+    Some(Database { url: format!("{server}{separator}options[search_path]={schema}"), _folder: None })
 }
 
 fn server() -> Option<&'static str> {
@@ -77,8 +55,7 @@ fn server() -> Option<&'static str> {
     });
     if server.is_none() {
         let why = "no PostgreSQL: set WEATHERVANE_TEST_POSTGRES to a URL, or install it (apt-get install postgresql)";
-        let required =
-            std::env::var("WEATHERVANE_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+        let required = std::env::var("WEATHERVANE_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
         assert!(!required, "{why}");
         eprintln!("skipped on PostgreSQL: {why}");
     }
@@ -87,19 +64,14 @@ fn server() -> Option<&'static str> {
 
 /// The script stops the server when its input ends, that is when this process does.
 fn start_server() -> Option<(String, Child)> {
-    let mut child = Command::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/scripts/postgres-for-tests.sh"
-    ))
-    .arg("run")
-    .stdin(Stdio::piped())
-    .stdout(Stdio::piped())
-    .spawn()
-    .ok()?;
-    let mut url = String::new();
-    BufReader::new(child.stdout.take()?)
-        .read_line(&mut url)
+    let mut child = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres-for-tests.sh"))
+        .arg("run")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .ok()?;
+    let mut url = String::new();
+    BufReader::new(child.stdout.take()?).read_line(&mut url).ok()?;
     let url = url.trim().to_owned();
     (!url.is_empty()).then_some((url, child))
 }
@@ -131,10 +103,7 @@ pub fn annotation(id: i64, choice: &str, updated_at: i64) -> AnnotationRecord {
 }
 
 pub fn created(annotations: Vec<AnnotationRecord>) -> EventRecord {
-    EventRecord {
-        annotations,
-        ..EventRecord::new(info(), "ANNOTATION_CREATED")
-    }
+    EventRecord { annotations, ..EventRecord::new(info(), "ANNOTATION_CREATED") }
 }
 
 /// A training of the project after half a second of quiet, at most five seconds of waiting.

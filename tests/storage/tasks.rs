@@ -5,13 +5,8 @@ use super::support::{Database, PROJECT, annotation, created, info, task};
 
 pub async fn five_thousand_tasks_are_written_once(database: &Database) {
     let storage = database.open().await;
-    let mut tasks: Vec<_> = (0..5_000)
-        .map(|id| task(id, &format!("{id}.png")))
-        .collect();
-    assert_eq!(
-        storage.upsert_tasks(PROJECT, &tasks, 1).await.unwrap(),
-        5_000
-    );
+    let mut tasks: Vec<_> = (0..5_000).map(|id| task(id, &format!("{id}.png"))).collect();
+    assert_eq!(storage.upsert_tasks(PROJECT, &tasks, 1).await.unwrap(), 5_000);
     assert_eq!(storage.upsert_tasks(PROJECT, &tasks, 2).await.unwrap(), 0);
     tasks[4_321] = task(4_321, "other.png");
     tasks.push(task(4_321, "last.png"));
@@ -28,32 +23,14 @@ pub async fn an_older_task_never_replaces_a_newer_one(database: &Database) {
     let storage = database.open().await;
     let mut newer = task(1, "new.png");
     newer.updated_at = 9;
-    storage
-        .upsert_tasks(PROJECT, &[newer.clone()], 1)
-        .await
-        .unwrap();
-    assert_eq!(
-        storage
-            .upsert_tasks(PROJECT, &[task(1, "old.png")], 2)
-            .await
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        storage.tasks(PROJECT, &[TaskId(1)]).await.unwrap(),
-        [newer.clone()]
-    );
+    storage.upsert_tasks(PROJECT, &[newer.clone()], 1).await.unwrap();
+    assert_eq!(storage.upsert_tasks(PROJECT, &[task(1, "old.png")], 2).await.unwrap(), 0);
+    assert_eq!(storage.tasks(PROJECT, &[TaskId(1)]).await.unwrap(), [newer.clone()]);
 
     let mut deleted = EventRecord::new(info(), "TASKS_DELETED");
     deleted.deleted_tasks = vec![TaskId(1), TaskId(2), TaskId(2)];
     storage.record_event(&deleted, None, 3).await.unwrap();
-    assert_eq!(
-        storage
-            .upsert_tasks(PROJECT, &[newer, task(2, "late.png")], 4)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(storage.upsert_tasks(PROJECT, &[newer, task(2, "late.png")], 4).await.unwrap(), 0);
     assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), []);
 }
 
@@ -76,30 +53,14 @@ pub async fn the_pool_is_the_tasks_without_an_answer(database: &Database) {
     let storage = database.open().await;
     let mut skipped = annotation(2, "rain", 1);
     skipped.was_cancelled = true;
-    let mut event = created(vec![
-        annotation(1, "rain", 1),
-        skipped,
-        annotation(3, "snow", 1),
-    ]);
+    let mut event = created(vec![annotation(1, "rain", 1), skipped, annotation(3, "snow", 1)]);
     event.tasks = (1..6).map(|id| task(id, "a.png")).collect();
     storage.record_event(&event, None, 1).await.unwrap();
     let mut deleted = EventRecord::new(info(), "ANNOTATIONS_DELETED");
     deleted.deleted_annotations = vec![event.annotations[2].id];
     storage.record_event(&deleted, None, 2).await.unwrap();
-    let pool = storage
-        .unlabelled_tasks_page(PROJECT, None, 9)
-        .await
-        .unwrap();
-    assert_eq!(
-        pool.iter().map(|task| task.id.0).collect::<Vec<_>>(),
-        [2, 3, 4, 5]
-    );
+    let pool = storage.unlabelled_tasks_page(PROJECT, None, 9).await.unwrap();
+    assert_eq!(pool.iter().map(|task| task.id.0).collect::<Vec<_>>(), [2, 3, 4, 5]);
     let counts = storage.task_counts(PROJECT).await.unwrap();
-    assert_eq!(
-        counts,
-        TaskCounts {
-            total: 5,
-            labelled: 1
-        }
-    );
+    assert_eq!(counts, TaskCounts { total: 5, labelled: 1 });
 }

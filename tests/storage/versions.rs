@@ -28,22 +28,14 @@ pub async fn numbers_are_never_given_twice(database: &Database) {
         let storage = [&storage, &other][publisher % 2].clone();
         tokio::spawn(async move {
             let number = storage.reserve_version_number(PROJECT).await.unwrap();
-            storage
-                .insert_version(PROJECT, &version(number), 1)
-                .await
-                .unwrap();
+            storage.insert_version(PROJECT, &version(number), 1).await.unwrap();
         })
     });
     for publisher in Vec::from_iter(publishers) {
         publisher.await.unwrap();
     }
-    let numbers: Vec<_> = storage
-        .versions(PROJECT)
-        .await
-        .unwrap()
-        .iter()
-        .map(|version| version.number)
-        .collect();
+    let numbers: Vec<_> =
+        storage.versions(PROJECT).await.unwrap().iter().map(|version| version.number).collect();
     assert_eq!(numbers, Vec::from_iter((1..=12).rev()));
 }
 
@@ -52,88 +44,33 @@ pub async fn the_current_version_is_set_by_compare_and_set(database: &Database) 
     storage.upsert_project(&info(), 1).await.unwrap();
     assert_eq!(storage.current_version(PROJECT).await.unwrap(), None);
     for number in 1..=2 {
-        storage
-            .insert_version(PROJECT, &version(number), 1)
-            .await
-            .unwrap();
+        storage.insert_version(PROJECT, &version(number), 1).await.unwrap();
     }
     assert!(storage.set_current_version(PROJECT, None, 1).await.unwrap());
     assert!(!storage.set_current_version(PROJECT, None, 2).await.unwrap());
-    assert!(
-        storage
-            .set_current_version(PROJECT, Some(1), 2)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !storage
-            .set_current_version(PROJECT, Some(1), 2)
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        storage
-            .current_version(PROJECT)
-            .await
-            .unwrap()
-            .unwrap()
-            .name,
-        "v2"
-    );
-    assert_eq!(
-        storage
-            .project(PROJECT)
-            .await
-            .unwrap()
-            .unwrap()
-            .current_version,
-        Some(2)
-    );
-    let error = storage
-        .set_current_version(PROJECT, Some(2), 9)
-        .await
-        .unwrap_err();
+    assert!(storage.set_current_version(PROJECT, Some(1), 2).await.unwrap());
+    assert!(!storage.set_current_version(PROJECT, Some(1), 2).await.unwrap());
+    assert_eq!(storage.current_version(PROJECT).await.unwrap().unwrap().name, "v2");
+    assert_eq!(storage.project(PROJECT).await.unwrap().unwrap().current_version, Some(2));
+    let error = storage.set_current_version(PROJECT, Some(2), 9).await.unwrap_err();
     assert_eq!(error.to_string(), "version 9 of project 7 does not exist");
-    assert!(
-        storage
-            .set_current_version(PROJECT, Some(2), 1)
-            .await
-            .unwrap()
-    );
+    assert!(storage.set_current_version(PROJECT, Some(2), 1).await.unwrap());
 }
 
 pub async fn a_version_is_found_by_number_and_name(database: &Database) {
     let storage = database.open().await;
-    let unknown = storage
-        .insert_version(PROJECT, &version(1), 1)
-        .await
-        .unwrap_err();
+    let unknown = storage.insert_version(PROJECT, &version(1), 1).await.unwrap_err();
     assert!(matches!(unknown, StorageError::Missing { .. }), "{unknown}");
     storage.upsert_project(&info(), 1).await.unwrap();
-    storage
-        .insert_version(PROJECT, &version(1), 5)
-        .await
-        .unwrap();
-    let same_name = NewVersion {
-        name: "v1".to_owned(),
-        ..version(2)
-    };
+    storage.insert_version(PROJECT, &version(1), 5).await.unwrap();
+    let same_name = NewVersion { name: "v1".to_owned(), ..version(2) };
     for taken in [version(1), same_name] {
-        let error = storage
-            .insert_version(PROJECT, &taken, 6)
-            .await
-            .unwrap_err();
+        let error = storage.insert_version(PROJECT, &taken, 6).await.unwrap_err();
         assert!(matches!(error, StorageError::Conflict { .. }), "{error}");
     }
     let kept = storage.version(PROJECT, 1).await.unwrap().unwrap();
-    assert_eq!(
-        storage.version_named(PROJECT, "v1").await.unwrap(),
-        Some(kept.clone())
-    );
-    assert_eq!(
-        (kept.heads, kept.metrics, kept.labels),
-        (version(1).heads, version(1).metrics, 12)
-    );
+    assert_eq!(storage.version_named(PROJECT, "v1").await.unwrap(), Some(kept.clone()));
+    assert_eq!((kept.heads, kept.metrics, kept.labels), (version(1).heads, version(1).metrics, 12));
     assert_eq!((kept.created_at, kept.job), (5, Some(JobId(3))));
     assert_eq!(storage.version(PROJECT, 2).await.unwrap(), None);
     assert_eq!(storage.version_named(PROJECT, "v2").await.unwrap(), None);

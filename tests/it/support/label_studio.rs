@@ -10,7 +10,10 @@ pub const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
 pub async fn start() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(path_regex("^/data/.*"))
-        .respond_with(ResponseTemplate::new(401).set_body_json(json!({"detail": "Authentication credentials were not provided."})))
+        .respond_with(
+            ResponseTemplate::new(401)
+                .set_body_json(json!({"detail": "Authentication credentials were not provided."})),
+        )
         .with_priority(200)
         .mount(&server)
         .await;

@@ -1,0 +1,19 @@
+//! Everything that leaves this program over HTTP: Label Studio's API, and the images of tasks.
+//!
+//! [`Client`] speaks to the one configured Label Studio: it knows which kind of token it holds, refreshes it and
+//! tries again what may be tried again. [`Media`] gets image files, whose addresses come from task data and are
+//! hostile: only public addresses and Label Studio itself are fetched, bounded in size and time, and the token
+//! goes nowhere but to Label Studio's own files.
+
+mod call;
+mod client;
+mod error;
+mod media;
+mod token;
+mod wire;
+
+pub use client::{Account, Client, ClientConfig};
+pub use error::LabelStudioError;
+pub use media::{BasicCredentials, ImageProblem, Media, MediaConfig, MediaError};
+pub use token::TokenKind;
+pub use wire::install_tls;

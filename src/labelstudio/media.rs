@@ -1,0 +1,167 @@
+//! The image files of tasks, from wherever their data says they are.
+
+mod address;
+mod data_uri;
+mod download;
+mod error;
+mod local_root;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use bytes::Bytes;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::{Client, LabelStudioError, wire};
+use crate::domain::ids::TaskId;
+use address::AddressPolicy;
+use download::Along;
+use local_root::LocalRoot;
+use source::{Source, StoredFile};
+
+pub use error::{ImageProblem, MediaError};
+
+/// What may be fetched, and how much of it.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// The folder that Label Studio serves as local files, if it is mounted here.
+    pub local_files_root: Option<PathBuf>,
+    /// Networks that may be fetched besides public ones and Label Studio.
+    pub allow: Vec<IpNet>,
+    /// Largest image file, in bytes.
+    pub max_image_bytes: usize,
+    /// For one image: connecting, redirects and download together, but not the wait for its turn.
+    pub image_timeout: Duration,
+    /// Downloads at once.
+    pub max_downloads: usize,
+}
+
+/// User and password of a project's image host (`task_data_login`), for plain http(s) addresses only.
+#[derive(Clone, Debug)]
+pub struct BasicCredentials {
+    pub login: String,
+    pub password: SecretString,
+}
+
+/// Fetches images. Cloning shares connections and bounds.
+#[derive(Clone)]
+pub struct Media(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    /// For everything but Label Studio: resolves only permitted addresses, and takes no proxy, which would resolve
+    /// names by itself.
+    guarded: reqwest::Client,
+    policy: AddressPolicy,
+    local_root: Option<LocalRoot>,
+    max_image_bytes: usize,
+    image_timeout: Duration,
+    downloads: Semaphore,
+}
+
+impl Media {
+    /// Images that Label Studio keeps are fetched through `client`, with its token.
+    ///
+    /// # Errors
+    /// The local files root is no readable folder, or the HTTP client can't be built.
+    pub fn new(config: MediaConfig, client: &Client) -> Result<Self, MediaError> {
+        let policy = AddressPolicy::new(config.allow);
+        let guarded = wire::build(|| reqwest::Client::builder().no_proxy().dns_resolver(policy.clone()))
+            .map_err(|error| MediaError::HttpClient { reason: wire::reason(&error) })?;
+        let local_root = config.local_files_root.as_deref().map(LocalRoot::open).transpose()?;
+        Ok(Self(Arc::new(Inner {
+            client: client.clone(),
+            guarded,
+            policy,
+            local_root,
+            max_image_bytes: config.max_image_bytes,
+            image_timeout: config.image_timeout,
+            downloads: Semaphore::new(config.max_downloads.max(1)),
+        })))
+    }
+
+    /// Gets the bytes of one image, never none. `source` is the address as the task's data holds it.
+    ///
+    /// # Errors
+    /// [`MediaError::Image`] with the task, what is wrong, and what to do.
+    pub async fn fetch(
+        &self,
+        task: Option<TaskId>,
+        source: &str,
+        credentials: Option<&BasicCredentials>,
+    ) -> Result<Bytes, MediaError> {
+        let inner = &self.0;
+        inner.fetch(task, source, credentials).await.map_err(|problem| MediaError::Image { task, problem })
+    }
+}
+
+impl Inner {
+    async fn fetch(
+        &self,
+        task: Option<TaskId>,
+        source: &str,
+        credentials: Option<&BasicCredentials>,
+    ) -> Result<Bytes, ImageProblem> {
+        let source = Source::parse(source, self.client.base())?;
+        if let Source::Data(uri) = source {
+            return decoded(uri, self.max_image_bytes).await;
+        }
+        // An error means that the semaphore is closed, which nobody does. The time runs from here.
+        let _turn = self.downloads.acquire().await.ok();
+        let bytes = async {
+            match source {
+                Source::Data(uri) => decoded(uri, self.max_image_bytes).await,
+                Source::Cloud(uri) => self.download(self.resolving(task, uri)?, Along::Token).await,
+                Source::LabelStudio { file, elsewhere } => self.stored(file, elsewhere).await,
+                Source::Http(url) if self.client.owns(&url) => self.download(url, Along::Nothing).await,
+                Source::Http(url) => {
+                    self.download(url, credentials.map_or(Along::Nothing, Along::Login)).await
+                }
+            }
+        };
+        let limit = self.image_timeout;
+        tokio::time::timeout(limit, bytes).await.unwrap_or(Err(ImageProblem::TimedOut { limit }))
+    }
+
+    /// A file in Label Studio's keeping: from the mounted folder, else from Label Studio, else as its address says.
+    async fn stored(&self, file: StoredFile, elsewhere: Option<Url>) -> Result<Bytes, ImageProblem> {
+        let mut mounted = false;
+        if let (Some(root), StoredFile::Local(path)) = (&self.local_root, &file) {
+            if let Some(bytes) = root.read(path, self.max_image_bytes).await? {
+                return Ok(bytes);
+            }
+            mounted = true;
+        }
+        match (self.client.base(), elsewhere) {
+            (Some(base), _) => self.download(file.url(base), Along::Token).await,
+            (None, Some(url)) => self.download(url, Along::Nothing).await,
+            (None, None) if mounted => Err(ImageProblem::NoLocalFile { path: file.shown() }),
+            (None, None) => Err(ImageProblem::NoLabelStudio { shown: file.shown() }),
+        }
+    }
+
+    /// Where Label Studio answers with a cloud file, or a redirect to it: `/tasks/{id}/resolve/?fileuri={base64}`.
+    fn resolving(&self, task: Option<TaskId>, uri: &str) -> Result<Url, ImageProblem> {
+        let task = task.ok_or(ImageProblem::NoTask)?;
+        let mut url = self.client.below(&format!("tasks/{task}/resolve/")).ok_or(LabelStudioError::NoUrl)?;
+        url.query_pairs_mut().append_pair("fileuri", &URL_SAFE.encode(uri));
+        Ok(url)
+    }
+}
+
+/// Decodes a data URI off the async threads: it may be some megabytes.
+async fn decoded(uri: &str, limit: usize) -> Result<Bytes, ImageProblem> {
+    let uri = uri.to_owned();
+    let decoded = tokio::task::spawn_blocking(move || data_uri::decode(&uri, limit)).await;
+    decoded.unwrap_or(Err(ImageProblem::Interrupted))
+}
+
+#[cfg(test)]
+mod tests;

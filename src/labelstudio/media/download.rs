@@ -1,0 +1,132 @@
+//! One download: redirects by hand, so that each address is checked and no secret goes along.
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::address::NotPublic;
+use super::source::StoredFile;
+use super::{BasicCredentials, ImageProblem, Inner};
+use crate::labelstudio::call::{is_login, redirect};
+use crate::labelstudio::wire::{self, ReadError};
+
+/// Redirects followed for one image.
+const MAX_REDIRECTS: usize = 5;
+
+/// What goes along with a request.
+#[derive(Clone, Copy)]
+pub(super) enum Along<'a> {
+    /// Label Studio's token; the address is one of its own files.
+    Token,
+    /// The project's task data login.
+    Login(&'a BasicCredentials),
+    Nothing,
+}
+
+impl Inner {
+    /// Downloads a file of at most the configured size.
+    pub(super) async fn download(&self, from: Url, along: Along<'_>) -> Result<Bytes, ImageProblem> {
+        let (mut url, mut along) = (from.clone(), along);
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.request(&url, along).await?;
+            let Some(next) = redirect(&response) else { return self.body(response, along).await };
+            along = self.after_redirect(&url, &next, along)?;
+            url = next;
+        }
+        Err(ImageProblem::TooManyRedirects { url: wire::shown(&from), limit: MAX_REDIRECTS })
+    }
+
+    /// What still goes along to `next`: the token only to another of Label Studio's files, a login only to the same
+    /// host.
+    fn after_redirect<'a>(&self, url: &Url, next: &Url, along: Along<'a>) -> Result<Along<'a>, ImageProblem> {
+        if !matches!(next.scheme(), "http" | "https") {
+            return Err(ImageProblem::Scheme { scheme: wire::one_line(next.scheme(), 20) });
+        }
+        let same_host = url.origin() == next.origin();
+        match along {
+            Along::Token if same_host && is_login(next) => {
+                Err(self.client.refused("it redirects to its login page".to_owned()).into())
+            }
+            // From http to https, or to the host's proper name.
+            Along::Token if !same_host && url.path() == next.path() => {
+                Err(ImageProblem::Moved { to: wire::shown(next) })
+            }
+            Along::Token if same_host && StoredFile::find(next)?.is_some() => Ok(along),
+            Along::Login(_) if same_host => Ok(along),
+            _ => Ok(Along::Nothing),
+        }
+    }
+
+    /// Asks once, and again with a new access token if Label Studio refused the one in use.
+    async fn request(&self, url: &Url, along: Along<'_>) -> Result<Response, ImageProblem> {
+        let request = || self.request_to(url);
+        match along {
+            Along::Nothing => self.send(url, request()?).await,
+            Along::Login(BasicCredentials { login, password }) => {
+                self.send(url, request()?.basic_auth(login, Some(password.expose_secret()))).await
+            }
+            Along::Token => {
+                let Some(header) = self.client.authorization().await? else {
+                    return self.send(url, request()?).await;
+                };
+                let response = self.send(url, request()?.header(AUTHORIZATION, &header)).await?;
+                if response.status() == StatusCode::UNAUTHORIZED
+                    && let Some(header) = self.client.another_authorization(&header).await?
+                {
+                    return self.send(url, request()?.header(AUTHORIZATION, &header)).await;
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    /// Label Studio is reached as its API is, whatever its address; all else only at addresses that are permitted.
+    fn request_to(&self, url: &Url) -> Result<RequestBuilder, ImageProblem> {
+        if self.client.owns(url) {
+            return Ok(self.client.http().get(url.clone()));
+        }
+        // The address itself is in the message already.
+        let refused = |_| ImageProblem::NotPublic { url: wire::shown(url), address: "address".to_owned() };
+        self.policy.check(url).map_err(refused)?;
+        Ok(self.guarded.get(url.clone()))
+    }
+
+    async fn send(&self, url: &Url, request: RequestBuilder) -> Result<Response, ImageProblem> {
+        request.send().await.map_err(|error| {
+            let not_public = wire::causes(&error).find_map(|cause| cause.downcast_ref::<NotPublic>());
+            match not_public {
+                Some(NotPublic(ip)) => {
+                    ImageProblem::NotPublic { url: wire::shown(url), address: format!("address {ip}") }
+                }
+                None => unreachable(url, &error),
+            }
+        })
+    }
+
+    async fn body(&self, response: Response, along: Along<'_>) -> Result<Bytes, ImageProblem> {
+        let (status, url) = (response.status(), response.url().clone());
+        let of_label_studio = matches!(along, Along::Token);
+        if !status.is_success() {
+            let answer = if of_label_studio { wire::complaint(response).await } else { status.to_string() };
+            if of_label_studio && status == StatusCode::UNAUTHORIZED {
+                return Err(self.client.refused(answer).into());
+            }
+            return Err(ImageProblem::Status { url: wire::shown(&url), status: status.as_u16(), answer });
+        }
+        let content_type = response.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        if of_label_studio && content_type.to_ascii_lowercase().starts_with(b"text/html") {
+            return Err(ImageProblem::WebPage);
+        }
+        let body = wire::read(response, self.max_image_bytes).await.map_err(|error| match error {
+            ReadError::TooLarge { bytes } => ImageProblem::TooLarge { bytes, limit: self.max_image_bytes },
+            ReadError::Broken(error) => unreachable(&url, &error),
+        })?;
+        if body.is_empty() { Err(ImageProblem::Empty) } else { Ok(body) }
+    }
+}
+
+fn unreachable(url: &Url, error: &reqwest::Error) -> ImageProblem {
+    ImageProblem::Unreachable { url: wire::shown(url), reason: wire::reason(error) }
+}

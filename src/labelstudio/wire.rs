@@ -1,0 +1,150 @@
+//! What API and media share on the wire: TLS, bounded answers, and words for a person.
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{ClientBuilder, Response};
+use serde_json::Value;
+use url::Url;
+
+/// How this program calls itself; some image hosts refuse clients without a name.
+const USER_AGENT: &str = concat!("weathervane/", env!("CARGO_PKG_VERSION"));
+
+/// Most of an error answer that is read, in bytes: Label Studio's own are below 1 kB.
+const MAX_COMPLAINT_BYTES: usize = 16 * 1024;
+
+/// Most of somebody else's words that is passed on, in characters.
+const MAX_WORDS_CHARS: usize = 200;
+
+/// Makes ring the process's TLS provider, because the HTTP client comes without one. Calling it again is harmless.
+pub fn install_tls() {
+    // An error means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Builds an HTTP client that follows no redirects by itself. A machine without CA certificates still gets one for
+/// plain http: with an empty list every https address is refused.
+pub(super) fn build(configure: impl Fn() -> ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
+    install_tls();
+    let builder = || configure().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());
+    builder().build().or_else(|error| {
+        let client = builder().tls_certs_only([]).build()?;
+        tracing::warn!(
+            error = reason(&error),
+            "https addresses can't be fetched; install the CA certificates"
+        );
+        Ok(client)
+    })
+}
+
+/// Why an answer could not be read to its end.
+pub(super) enum ReadError {
+    /// Larger than allowed; `bytes` if the server said how large.
+    TooLarge {
+        bytes: Option<u64>,
+    },
+    Broken(reqwest::Error),
+}
+
+/// Reads an answer of at most `limit` bytes, counted after decompression.
+pub(super) async fn read(mut response: Response, limit: usize) -> Result<Bytes, ReadError> {
+    let announced = response.content_length().filter(|length| *length > limit as u64);
+    if announced.is_some() {
+        return Err(ReadError::TooLarge { bytes: announced });
+    }
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(length.min(limit));
+    while let Some(chunk) = response.chunk().await.map_err(ReadError::Broken)? {
+        if chunk.len() > limit - body.len() {
+            return Err(ReadError::TooLarge { bytes: None });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// An error answer of Label Studio in short: "401: `Invalid token.`", or the status alone.
+pub(super) async fn complaint(mut response: Response) -> String {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while body.len() < MAX_COMPLAINT_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_COMPLAINT_BYTES);
+    match words(&body) {
+        words if words.is_empty() => status.to_string(),
+        words => format!("{status}: `{words}`"),
+    }
+}
+
+/// What an error body says; nothing for a web page.
+fn words(body: &[u8]) -> String {
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(Value::String(text)) => text,
+        Ok(json) => match ["detail", "message", "error"].iter().find_map(|key| json.get(key)?.as_str()) {
+            Some(text) => text.to_owned(),
+            None => json.to_string(),
+        },
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    if text.trim_start().starts_with('<') { String::new() } else { one_line(&text, MAX_WORDS_CHARS) }
+}
+
+/// The innermost reason of a failed request. The address is left out: its query may hold a signature.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    match causes(error).last() {
+        Some(cause) => one_line(&cause.to_string(), MAX_WORDS_CHARS),
+        None if error.is_builder() => "the address or a header can't be sent".to_owned(),
+        None => "the connection broke".to_owned(),
+    }
+}
+
+/// What lies below an error, outermost first.
+pub(super) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |error| error.source())
+}
+
+/// An address for messages and logs: without credentials, query and fragment, and of bounded length.
+pub(super) fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    one_line(&format!("{}://{host}{port}{}", url.scheme(), url.path()), MAX_WORDS_CHARS)
+}
+
+/// One line of at most `max_chars`.
+pub(super) fn one_line(text: &str, max_chars: usize) -> String {
+    let line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match line.char_indices().nth(max_chars) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_body_gives_its_own_words_and_a_page_gives_none() {
+        for (body, said) in [
+            (r#"{"id": "x", "status_code": 401, "detail": "Invalid token."}"#, "Invalid token."),
+            (
+                r#"{"validation_errors": {"title": ["too short"]}}"#,
+                r#"{"validation_errors":{"title":["too short"]}}"#,
+            ),
+            (r#""just\ntext""#, "just text"),
+            ("Bad Gateway\n", "Bad Gateway"),
+            ("\n<!DOCTYPE html><html>", ""),
+            ("", ""),
+        ] {
+            assert_eq!(words(body.as_bytes()), said, "{body}");
+        }
+        assert_eq!(words("x".repeat(500).as_bytes()), format!("{}...", "x".repeat(200)));
+    }
+
+    #[test]
+    fn a_shown_address_holds_no_credentials_and_no_signature() {
+        let url = Url::parse("https://me:hush@host.example:8443/a%20b.png?X-Sig=hush#hush").unwrap();
+        assert_eq!(shown(&url), "https://host.example:8443/a%20b.png");
+    }
+}
