@@ -1,8 +1,6 @@
 //! The hallway: the only place that wires rooms together. Build, then run.
 
 use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -18,10 +16,8 @@ use crate::embed::Embedder;
 use crate::http::auth::{Access, require};
 use crate::http::{BodyLimits, State};
 use crate::inference::{Inference, Workers};
-use crate::labelstudio::{Client, Media};
-use crate::model::{Backbone, load_backbone};
+use crate::labelstudio::Client;
 use crate::models::Models;
-use crate::models::starter::Starter;
 use crate::storage::Storage;
 use crate::training::{Policy, Rooms, Trainer, TrainerThread, Training, Trigger};
 use crate::vision::Limits;
@@ -65,8 +61,9 @@ impl House {
     /// A store can't be opened, or the backbone file can't be used.
     pub async fn build(settings: &Settings) -> anyhow::Result<Self> {
         let data_dir = &settings.storage.data_dir;
-        std::fs::create_dir_all(data_dir)
-            .with_context(|| format!("data directory `{}` can't be made; choose another with --data-dir", data_dir.display()))?;
+        std::fs::create_dir_all(data_dir).with_context(|| {
+            format!("data directory `{}` can't be made; choose another with --data-dir", data_dir.display())
+        })?;
         let storage = open_storage(settings).await?;
         let blobs = Blobs::open(&data_dir.join("models"))?;
         let backbone = tokio::task::spawn_blocking({
@@ -116,7 +113,10 @@ impl Application {
         settings.validate()?;
         let address = (settings.server.host, settings.server.port);
         let listener = TcpListener::bind(address).with_context(|| {
-            format!("can't listen on {}:{}; is another server there? choose another --port", address.0, address.1)
+            format!(
+                "can't listen on {}:{}; is another server there? choose another --port",
+                address.0, address.1
+            )
         })?;
         let port = listener.local_addr()?.port();
         let house = House::build(&settings).await?;
@@ -184,7 +184,12 @@ impl Application {
             let (training, stop) = (house.training.clone(), stop.clone());
             async move { training.run(stop).await }
         });
-        background.spawn(keep_truth(house.training.clone(), house.label_studio.clone(), reconcile_every, stop.clone()));
+        background.spawn(keep_truth(
+            house.training.clone(),
+            house.label_studio.clone(),
+            reconcile_every,
+            stop.clone(),
+        ));
 
         let handle = server.handle();
         let served = tokio::spawn(server);

@@ -1,5 +1,6 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+pub mod folder;
 mod healthcheck;
 mod serve;
 mod starter;

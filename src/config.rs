@@ -282,14 +282,21 @@ impl LabelStudioSettings {
         let Some(text) = self.label_studio_url.as_deref().filter(|text| !text.trim().is_empty()) else {
             return Ok(None);
         };
-        let url = url::Url::parse(text.trim())
-            .map_err(|error| wrong(FLAG, format!("not a URL ({error}); write it like http://127.0.0.1:8080")))?;
+        let url = url::Url::parse(text.trim()).map_err(|error| {
+            wrong(FLAG, format!("not a URL ({error}); write it like http://127.0.0.1:8080"))
+        })?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(wrong(FLAG, "must start with http:// or https:// and name a host"));
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some()
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
         {
-            return Err(wrong(FLAG, "must not carry credentials, a query or a fragment; the token has its own flag"));
+            return Err(wrong(
+                FLAG,
+                "must not carry credentials, a query or a fragment; the token has its own flag",
+            ));
         }
         Ok(Some(url))
     }
@@ -308,7 +315,8 @@ mod tests {
     }
 
     fn check(arguments: &[&str]) -> Result<(), String> {
-        let line = Line::try_parse_from([&["test"], arguments].concat()).map_err(|error| error.to_string())?;
+        let line =
+            Line::try_parse_from([&["test"], arguments].concat()).map_err(|error| error.to_string())?;
         line.settings.validate().map_err(|error| error.to_string())
     }
 
@@ -340,7 +348,13 @@ mod tests {
 
     #[test]
     fn secrets_do_not_appear_in_debug_output() {
-        let line = Line::parse_from(["test", "--label-studio-api-key", "hush-hush", "--database-url", "postgres://u:hush-hush@h/d"]);
+        let line = Line::parse_from([
+            "test",
+            "--label-studio-api-key",
+            "hush-hush",
+            "--database-url",
+            "postgres://u:hush-hush@h/d",
+        ]);
         assert!(!format!("{:?}", line.settings).contains("hush-hush"));
     }
 }

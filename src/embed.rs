@@ -79,7 +79,6 @@ impl Key {
     fn of(wanted: &Wanted) -> Self {
         Self(wanted.project, *blake3::hash(wanted.source.as_bytes()).as_bytes())
     }
-
 }
 
 /// Embeds images; clone it freely.
@@ -131,11 +130,8 @@ impl Embedder {
     /// answer, not an error.
     pub async fn embed(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
         let mut batch = self.known(&wanted).await;
-        let missing: Vec<(usize, Wanted)> = wanted
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| batch[*index].is_none())
-            .collect();
+        let missing: Vec<(usize, Wanted)> =
+            wanted.into_iter().enumerate().filter(|(index, _)| batch[*index].is_none()).collect();
         if !missing.is_empty() {
             let admission = self.0.inference.admit(missing.len())?;
             let inner = Arc::clone(&self.0);
@@ -253,11 +249,8 @@ impl Inner {
             .map_err(|_| EmbedError::ShuttingDown)?
             .map_err(|source| EmbedError::Vision { task, source })?;
         drop(permit);
-        let vector = self
-            .inference
-            .embed(pixels)
-            .await
-            .map_err(|source| EmbedError::Inference { task, source })?;
+        let vector =
+            self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
         self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)()).await?;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
         Ok(vector)

@@ -19,8 +19,8 @@ use crate::models::Models;
 use crate::storage::Storage;
 use crate::training::Training;
 use auth::{Access, SecretPathGuard};
-pub use log::log;
 use error::ApiError;
+pub use log::log;
 
 /// What the routes need.
 pub struct State {

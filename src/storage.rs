@@ -29,7 +29,7 @@ mod sql;
 pub mod tasks;
 pub mod versions;
 
-pub use annotations::{AnnotationCounts, AnnotationRecord, Export, Reconciled};
+pub use annotations::{AnnotationCounts, Export, Reconciled};
 pub use connect::FILE_NAME;
 pub use error::StorageError;
 pub use events::{EventOutcome, EventRecord, EventRow};

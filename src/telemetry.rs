@@ -29,7 +29,10 @@ pub fn init_logs(level: &str, json: bool) {
         registry.with(layer.with_target(false)).try_init()
     };
     if installed.is_ok() && misread {
-        tracing::warn!(level, "log level not understood, using `info`; try `debug` or `weathervane=debug,info`");
+        tracing::warn!(
+            level,
+            "log level not understood, using `info`; try `debug` or `weathervane=debug,info`"
+        );
     }
 }
 

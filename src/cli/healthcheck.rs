@@ -48,10 +48,11 @@ impl Healthcheck {
     /// One plain request on loopback: a whole HTTP client would be more than it takes.
     async fn ask(&self) -> anyhow::Result<String> {
         let secret = self.secret_path.as_ref().map(|secret| format!("/{}", secret.expose_secret()));
-        let authorization = self.basic_auth_user.as_ref().zip(self.basic_auth_pass.as_ref()).map(|(user, pass)| {
-            let pair = STANDARD.encode(format!("{}:{}", user.expose_secret(), pass.expose_secret()));
-            format!("Authorization: Basic {pair}\r\n")
-        });
+        let authorization =
+            self.basic_auth_user.as_ref().zip(self.basic_auth_pass.as_ref()).map(|(user, pass)| {
+                let pair = STANDARD.encode(format!("{}:{}", user.expose_secret(), pass.expose_secret()));
+                format!("Authorization: Basic {pair}\r\n")
+            });
         let request = format!(
             "GET {}/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}\r\n",
             secret.unwrap_or_default(),

@@ -8,7 +8,9 @@ use crate::app::Application;
 
 /// Serve Label Studio as its ML backend until Ctrl-C or SIGTERM
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  LABEL_STUDIO_URL=http://127.0.0.1:8080 LABEL_STUDIO_API_KEY=... weathervane serve --port 9090")]
+#[command(
+    after_help = "Example:\n  LABEL_STUDIO_URL=http://127.0.0.1:8080 LABEL_STUDIO_API_KEY=... weathervane serve --port 9090"
+)]
 pub struct Serve {
     #[command(flatten)]
     house: HouseArgs,

@@ -46,6 +46,24 @@ pub enum Target {
     Multiple(Vec<bool>),
 }
 
+impl Target {
+    /// The class, where exactly one can be right.
+    pub fn as_index(&self) -> Option<usize> {
+        match self {
+            Self::Single(class) => Some(*class),
+            Self::Multiple(_) => None,
+        }
+    }
+
+    /// Whether each of `classes` classes applies, `classes` long.
+    pub fn as_flags(&self, classes: usize) -> Vec<bool> {
+        match self {
+            Self::Single(class) => (0..classes).map(|index| index == *class).collect(),
+            Self::Multiple(flags) => flags.clone(),
+        }
+    }
+}
+
 /// What one entry of `value.choices` stands for.
 enum Named {
     Class(usize),

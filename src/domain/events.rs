@@ -88,6 +88,15 @@ impl WebhookEvent {
         let change = Payload { body, problems: &mut problems }.change(&action);
         Ok(Self { action, project, change, problems })
     }
+
+    /// Whether the event can change what a model learns: these, and only these, are answered 201, as the
+    /// Python backends do (their tests assert it).
+    pub fn teaches(&self) -> bool {
+        matches!(
+            self.change,
+            Change::AnnotationsSaved(..) | Change::AnnotationsDeleted(_) | Change::StartTraining
+        )
+    }
 }
 
 /// The event's project, else the one its first annotation or task belongs to.

@@ -122,7 +122,9 @@ mod tests {
         let access = access();
         assert!(access.knows_path("/0123456789abcdef/webhook"));
         assert!(access.knows_path("/0123456789abcdef"));
-        for wrong in ["/0123456789abcde/webhook", "/webhook/0123456789abcdef", "/", "", "/0123456789abcdefg/x"] {
+        for wrong in
+            ["/0123456789abcde/webhook", "/webhook/0123456789abcdef", "/", "", "/0123456789abcdefg/x"]
+        {
             assert!(!access.knows_path(wrong), "{wrong}");
         }
     }

@@ -13,7 +13,10 @@ const PARSE_INLINE_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// Too large, cut off, not JSON, or a field of the wrong type (named by its path).
-pub async fn read<T: DeserializeOwned + Send + 'static>(payload: Payload, limit: usize) -> Result<T, ApiError> {
+pub async fn read<T: DeserializeOwned + Send + 'static>(
+    payload: Payload,
+    limit: usize,
+) -> Result<T, ApiError> {
     let bytes = collect(payload, limit).await?;
     if bytes.len() <= PARSE_INLINE_BYTES {
         return parse(&bytes);

@@ -69,7 +69,9 @@ impl ApiError {
                 "unauthorized",
                 "use Basic authentication, http://user:password@host:port as the backend's URL, or the secret path",
             ),
-            Self::NotFound { .. } => (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is"),
+            Self::NotFound { .. } => {
+                (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
+            }
             Self::Conflict(_) => (S::CONFLICT, "conflict", "connect a project first"),
             Self::Inference(InferenceError::Busy { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::State;
 use super::body;
 use super::error::ApiError;
-use crate::domain::project::ProjectRef;
 use crate::domain::ids::JobId;
+use crate::domain::project::ProjectRef;
 use crate::storage::Job;
 
 /// The payload of older Label Studios; every field may be absent.
@@ -28,11 +28,12 @@ pub async fn train(state: web::Data<State>, payload: Payload) -> Result<Json<Val
     let request: TrainRequest = body::read(payload, state.limits.bytes).await?;
     let project = ProjectRef::from_json(&request.project);
     let training = state.training.clone();
-    let job = tokio::spawn(async move {
-        training.request(project, request.label_config, request.annotations).await
-    })
-    .await
-    .map_err(|_| ApiError::Interrupted)??;
+    let job =
+        tokio::spawn(
+            async move { training.request(project, request.label_config, request.annotations).await },
+        )
+        .await
+        .map_err(|_| ApiError::Interrupted)??;
     Ok(Json(json!({ "job": job.to_string() })))
 }
 

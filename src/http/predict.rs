@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::State;
 use super::body;
 use super::error::ApiError;
-use crate::domain::project::ProjectRef;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::prediction::prediction_json;
+use crate::domain::project::ProjectRef;
 use crate::domain::task::Task;
 use crate::embed::Wanted;
 use crate::labelstudio::BasicCredentials;
@@ -129,12 +129,8 @@ async fn predict_tasks(
         }
     }
     let results = probabilities.iter().map(|heads| {
-        let known: Vec<(&HeadSpec, &[f32])> = config
-            .heads
-            .iter()
-            .zip(heads)
-            .filter_map(|(spec, row)| Some((spec, row.as_deref()?)))
-            .collect();
+        let known: Vec<(&HeadSpec, &[f32])> =
+            config.heads.iter().zip(heads).filter_map(|(spec, row)| Some((spec, row.as_deref()?))).collect();
         if known.is_empty() {
             return json!([]);
         }

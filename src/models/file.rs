@@ -6,8 +6,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::label_config::ChoiceKind;
 use crate::domain::ids::ProjectId;
+use crate::domain::label_config::ChoiceKind;
 use crate::eval::Evaluation;
 use crate::model::{Head, ModelError};
 
@@ -97,7 +97,13 @@ impl HeadSource {
 
 impl Card {
     /// A card of this program's format.
-    pub fn new(project: ProjectId, fingerprint: &str, backbone: &str, config_digest: String, labels: i64) -> Self {
+    pub fn new(
+        project: ProjectId,
+        fingerprint: &str,
+        backbone: &str,
+        config_digest: String,
+        labels: i64,
+    ) -> Self {
         let (fingerprint, backbone) = (fingerprint.to_owned(), backbone.to_owned());
         Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, heads: Vec::new() }
     }
@@ -107,7 +113,8 @@ impl Card {
     /// # Errors
     /// Never for a card of finite numbers.
     pub fn heads_json(&self) -> Result<Value, FileError> {
-        let heads: Vec<_> = self.heads.iter().map(|head| (&head.from_name, head.kind, &head.classes)).collect();
+        let heads: Vec<_> =
+            self.heads.iter().map(|head| (&head.from_name, head.kind, &head.classes)).collect();
         Ok(serde_json::to_value(&heads)?)
     }
 
@@ -144,7 +151,8 @@ impl VersionFile {
     /// The bytes are damaged, or of a newer program.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FileError> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
-        let card = header.metadata().as_ref().and_then(|entries| entries.get(CARD)).ok_or(FileError::NoCard)?;
+        let card =
+            header.metadata().as_ref().and_then(|entries| entries.get(CARD)).ok_or(FileError::NoCard)?;
         let card: Card = serde_json::from_str(card)?;
         if card.format > FORMAT {
             return Err(FileError::Newer { found: card.format });

@@ -32,7 +32,11 @@ enum HeadOf {
 }
 
 impl Serving {
-    pub(super) fn new(current: Option<Arc<Published>>, starter: Option<&Starter>, config: &LabelConfig) -> Self {
+    pub(super) fn new(
+        current: Option<Arc<Published>>,
+        starter: Option<&Starter>,
+        config: &LabelConfig,
+    ) -> Self {
         let mut version = current.as_ref().map(|published| published.name.clone());
         let heads = config.heads.iter().map(|spec| {
             let own = current.as_ref().and_then(|published| ServingHead::published(published, spec));

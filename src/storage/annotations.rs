@@ -11,27 +11,9 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use super::projects::{self, ProjectInfo};
 use super::sql::{ROW_CHUNK, keep_prepared, lists, placeholders, rows};
 use super::{Result, Storage, StorageError, TaskRecord, Tx, tasks};
+use crate::domain::annotation::Annotation;
 use crate::domain::ids::{AnnotationId, ProjectId, TaskId};
 use merge::{Merge, Stored};
-
-/// An annotation as Label Studio sent it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AnnotationRecord {
-    /// Label Studio's id.
-    pub id: AnnotationId,
-    /// The task it answers.
-    pub task: TaskId,
-    /// Its regions.
-    pub result: Vec<Value>,
-    /// The task was skipped.
-    pub was_cancelled: bool,
-    /// Marked as ground truth.
-    pub ground_truth: bool,
-    /// Who made it.
-    pub completed_by: Option<i64>,
-    /// When Label Studio last changed it, Unix microseconds; the newest state wins.
-    pub updated_at: i64,
-}
 
 /// Annotations of a project that are not deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +28,7 @@ pub struct AnnotationCounts {
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
     /// Every annotation of the project, skips too.
-    pub annotations: &'a [AnnotationRecord],
+    pub annotations: &'a [Annotation],
     /// The tasks in it.
     pub tasks: &'a [TaskRecord],
     /// The tasks are all of the project, not only those with annotations: others are deleted.
@@ -77,7 +59,7 @@ impl Storage {
     ///
     /// # Errors
     /// When the database fails or a row can't be read.
-    pub async fn annotations(&self, project: ProjectId) -> Result<Vec<AnnotationRecord>> {
+    pub async fn annotations(&self, project: ProjectId) -> Result<Vec<Annotation>> {
         Ok(sqlx::query_as(
             "SELECT * FROM annotations WHERE project_id = $1 AND deleted_at IS NULL AND task_id IS NOT NULL
              ORDER BY annotation_id",
@@ -157,7 +139,7 @@ async fn gone_tasks(tx: &mut Tx, project: ProjectId, export: &Export<'_>) -> Res
 
 /// What one event says about annotations and tasks.
 pub(super) struct Delivery<'a> {
-    pub annotations: &'a [AnnotationRecord],
+    pub annotations: &'a [Annotation],
     pub deleted_annotations: &'a [AnnotationId],
     pub deleted_tasks: &'a [TaskId],
 }
@@ -266,7 +248,7 @@ impl FromRow<'_, AnyRow> for Stored {
     }
 }
 
-impl FromRow<'_, AnyRow> for AnnotationRecord {
+impl FromRow<'_, AnyRow> for Annotation {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         let stored = Stored::from_row(row)?;
         let unreadable = |source| sqlx::Error::ColumnDecode {

@@ -3,12 +3,13 @@
 use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row};
 
-use super::annotations::{self, AnnotationRecord, Delivery};
+use super::annotations::{self, Delivery};
 use super::jobs::{self, JobRequest};
 use super::projects::{self, ProjectInfo};
 use super::sql::clean;
 use super::tasks::{self, TaskRecord};
 use super::{Result, Storage, Tx};
+use crate::domain::annotation::Annotation;
 use crate::domain::ids::{AnnotationId, JobId, ProjectId, TaskId};
 
 /// An event and all it says.
@@ -26,7 +27,7 @@ pub struct EventRecord {
     /// One line for people: never the body.
     pub summary: String,
     /// Annotations created or updated.
-    pub annotations: Vec<AnnotationRecord>,
+    pub annotations: Vec<Annotation>,
     /// Annotations deleted.
     pub deleted_annotations: Vec<AnnotationId>,
     /// Tasks created or described.

@@ -10,7 +10,6 @@ use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::domain::task::Task;
 use crate::embed::{Embedded, Wanted};
-use crate::eval::copies::near_copies;
 use crate::model::{Features, Targets, TrainingSet};
 
 /// Unlabelled images whose embeddings give the columns' mean and spread; more change nothing.
@@ -43,8 +42,12 @@ impl Training {
             by_task.entry(annotation.task).or_default().push(annotation);
         }
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
-        let tasks: HashMap<TaskId, Task> =
-            storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task { id: row.id, data: row.data })).collect();
+        let tasks: HashMap<TaskId, Task> = storage
+            .tasks(project, &ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, Task { id: row.id, data: row.data }))
+            .collect();
 
         let mut heads = Vec::new();
         let mut missing = Vec::new();
@@ -63,12 +66,16 @@ impl Training {
                 continue;
             }
             labelled.extend(targets.iter().map(|(task, _)| *task));
-            heads.push(HeadData { set: self.training_set(project, spec, &targets, &tasks).await?, spec: spec.clone() });
+            heads.push(HeadData {
+                set: self.training_set(project, spec, &targets, &tasks).await?,
+                spec: spec.clone(),
+            });
         }
         if heads.is_empty() {
             return Err(TrainingError::NothingToLearn(missing.join("; ")));
         }
-        let rows = storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
+        let rows =
+            storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
         let dim = self.0.embedder.spec().dim();
         let values = rows.into_iter().flat_map(|(_, row)| row).collect();
         let pool = Some(Features { dim, values }).filter(|pool| !pool.is_empty());
@@ -130,8 +137,7 @@ fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> T
         Targets::Single { classes, labels }
     };
     let hashes: Vec<ContentHash> = rows.iter().map(|(embedded, _)| embedded.hash).collect();
-    let copies = near_copies(&features.values, dim, &hashes);
-    TrainingSet { features, targets, copies }
+    TrainingSet { features, targets, hashes }
 }
 
 fn classes_seen(targets: &[(TaskId, Target)]) -> usize {

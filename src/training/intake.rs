@@ -62,7 +62,9 @@ impl Training {
 
     /// Whether the heads or classes differ from those known so far.
     async fn config_changed(&self, info: &ProjectInfo) -> Result<bool, TrainingError> {
-        let Some(after) = info.config.as_ref().and_then(|config| config.digest.as_ref()) else { return Ok(false) };
+        let Some(after) = info.config.as_ref().and_then(|config| config.digest.as_ref()) else {
+            return Ok(false);
+        };
         let before = self.0.storage.project(info.id).await?.and_then(|project| project.config_digest);
         Ok(before.is_some_and(|before| before != *after))
     }
@@ -151,7 +153,8 @@ impl Training {
     /// Whether the project's toggle is on and its minimum of annotations reached with `arriving` more.
     async fn toggle_is_due(&self, event: &WebhookEvent, arriving: usize) -> Result<bool, TrainingError> {
         // 0 means that the toggle is off.
-        let Some(minimum) = event.project.min_annotations_to_start_training.filter(|minimum| *minimum > 0) else {
+        let Some(minimum) = event.project.min_annotations_to_start_training.filter(|minimum| *minimum > 0)
+        else {
             return Ok(false);
         };
         let counts = self.0.storage.annotation_counts(event.project.id).await?;
@@ -190,7 +193,12 @@ impl Training {
     }
 
     /// Puts a forced training into the queue.
-    pub(super) async fn enqueue(&self, project: ProjectId, reason: &str, now: i64) -> Result<(), TrainingError> {
+    pub(super) async fn enqueue(
+        &self,
+        project: ProjectId,
+        reason: &str,
+        now: i64,
+    ) -> Result<(), TrainingError> {
         self.0.storage.enqueue_job(project, &Self::at_once(TRAIN, reason), now).await?;
         self.0.wake.notify_one();
         Ok(())

@@ -21,7 +21,8 @@ impl Training {
         let (tasks, annotations) = read_annotated(&exported)?;
         let now = (self.0.now)();
         let tasks: Vec<_> = tasks.iter().map(task_record).collect();
-        let export = Export { annotations: &annotations, tasks: &tasks, all_tasks: false, started_at: started };
+        let export =
+            Export { annotations: &annotations, tasks: &tasks, all_tasks: false, started_at: started };
         Ok(self.0.storage.replace_from_export(project, &export, now).await?)
     }
 

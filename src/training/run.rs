@@ -79,7 +79,8 @@ impl Training {
         };
         for (data, fitted) in heads.iter().zip(fitted) {
             let starter = self.starter_on(data)?;
-            let use_starter = starter.as_ref().is_some_and(|starter| starter.is_better_than(&fitted.evaluation));
+            let use_starter =
+                starter.as_ref().is_some_and(|starter| starter.is_better_than(&fitted.evaluation));
             file.card.heads.push(HeadCard {
                 from_name: data.spec.from_name.clone(),
                 to_name: data.spec.to_name.clone(),
@@ -101,7 +102,8 @@ impl Training {
 
     /// How the starter does on the labels a head learnt from, where its classes match.
     fn starter_on(&self, data: &HeadData) -> Result<Option<StarterTrial>, TrainingError> {
-        let (Some(starter), Targets::Single { labels, .. }) = (self.0.models.starter(), &data.set.targets) else {
+        let (Some(starter), Targets::Single { labels, .. }) = (self.0.models.starter(), &data.set.targets)
+        else {
             return Ok(None);
         };
         let Some(columns) = starter.columns(&data.spec) else { return Ok(None) };

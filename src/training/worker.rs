@@ -77,9 +77,8 @@ impl Training {
     async fn until_due(&self) -> Duration {
         let now = (self.0.now)();
         match self.0.storage.next_due().await {
-            Ok(Some(due)) => {
-                Duration::from_micros(u64::try_from(due - now).unwrap_or(0)).clamp(Duration::from_millis(1), IDLE)
-            }
+            Ok(Some(due)) => Duration::from_micros(u64::try_from(due - now).unwrap_or(0))
+                .clamp(Duration::from_millis(1), IDLE),
             _ => IDLE,
         }
     }
@@ -98,9 +97,10 @@ impl Training {
         let storage = &self.0.storage;
         let (owner, now) = (&self.0.owner, (self.0.now)());
         let written = match ended {
-            Ok(outcome) => {
-                storage.finish_job(job.id, owner, Some(outcome.version), &outcome.metrics, now).await.map(|_| ())
-            }
+            Ok(outcome) => storage
+                .finish_job(job.id, owner, Some(outcome.version), &outcome.metrics, now)
+                .await
+                .map(|_| ()),
             Err(TrainingError::LeaseLost | TrainingError::Cancelled) => return,
             Err(error) => {
                 let retry_at = error.is_passing().then(|| now + backoff(job.attempts));
@@ -143,7 +143,11 @@ impl TrainingError {
     fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Storage(_) | Self::Models(_) | Self::LabelStudio(_) | Self::Inference(_) | Self::Panicked(_)
+            Self::Storage(_)
+                | Self::Models(_)
+                | Self::LabelStudio(_)
+                | Self::Inference(_)
+                | Self::Panicked(_)
         )
     }
 }

@@ -1,9 +1,10 @@
+use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::{AnnotationId, TaskId};
-use weathervane::storage::{AnnotationCounts, AnnotationRecord, EventRecord, Export, Reconciled, Storage};
+use weathervane::storage::{AnnotationCounts, EventRecord, Export, Reconciled, Storage};
 
 use super::support::{Database, PROJECT, annotation, created, info, task};
 
-async fn receive(storage: &Storage, annotation: AnnotationRecord, now: i64) -> i64 {
+async fn receive(storage: &Storage, annotation: Annotation, now: i64) -> i64 {
     storage.record_event(&created(vec![annotation]), None, now).await.unwrap().changed
 }
 

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Map, json};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
+use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::{AnnotationId, ProjectId, TaskId};
-use weathervane::storage::{AnnotationRecord, EventRecord, JobRequest, ProjectInfo, Storage, TaskRecord};
+use weathervane::storage::{EventRecord, JobRequest, ProjectInfo, Storage, TaskRecord};
 
 pub const PROJECT: ProjectId = ProjectId(7);
 
@@ -90,8 +91,8 @@ pub fn task(id: i64, image: &str) -> TaskRecord {
 }
 
 /// Annotation `id` of task `id`, last changed at `updated_at`.
-pub fn annotation(id: i64, choice: &str, updated_at: i64) -> AnnotationRecord {
-    AnnotationRecord {
+pub fn annotation(id: i64, choice: &str, updated_at: i64) -> Annotation {
+    Annotation {
         id: AnnotationId(id),
         task: TaskId(id),
         result: vec![json!({ "from_name": "weather", "value": { "choices": [choice] } })],
@@ -102,7 +103,7 @@ pub fn annotation(id: i64, choice: &str, updated_at: i64) -> AnnotationRecord {
     }
 }
 
-pub fn created(annotations: Vec<AnnotationRecord>) -> EventRecord {
+pub fn created(annotations: Vec<Annotation>) -> EventRecord {
     EventRecord { annotations, ..EventRecord::new(info(), "ANNOTATION_CREATED") }
 }
 

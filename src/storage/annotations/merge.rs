@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AnnotationRecord, to_text};
+use super::{Annotation, to_text};
 use crate::domain::ids::{AnnotationId, TaskId};
 use crate::storage::Result;
 
@@ -61,7 +61,7 @@ impl Merge {
 
     /// Takes a state of an annotation in, unless what is stored is newer or deleted. An unknown one of a deleted task
     /// (`task_is_deleted`) becomes a tombstone.
-    pub(super) fn upsert(&mut self, annotation: &AnnotationRecord, task_is_deleted: bool) -> Result<()> {
+    pub(super) fn upsert(&mut self, annotation: &Annotation, task_is_deleted: bool) -> Result<()> {
         let mut new = Stored {
             id: annotation.id.0,
             task: Some(annotation.task.0),
@@ -171,8 +171,8 @@ mod tests {
 
     use super::*;
 
-    fn annotation(id: i64, choice: &str, updated_at: i64) -> AnnotationRecord {
-        AnnotationRecord {
+    fn annotation(id: i64, choice: &str, updated_at: i64) -> Annotation {
+        Annotation {
             id: AnnotationId(id),
             task: TaskId(id),
             result: vec![json!({ "value": { "choices": [choice] } })],
