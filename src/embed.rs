@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
+use half::f16;
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -251,6 +252,8 @@ impl Inner {
         drop(permit);
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
+        // The store keeps half floats; the first look at an image must say what every later one says.
+        let vector: Vec<f32> = vector.into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
         self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)()).await?;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
         Ok(vector)

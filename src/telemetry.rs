@@ -1,5 +1,6 @@
 //! Logs, metrics, and spans that follow work from thread to thread.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -22,7 +23,9 @@ pub fn init_logs(level: &str, json: bool) {
         }
     }
     let registry = tracing_subscriber::registry().with(filter);
+    // Colours are for terminals; in a file or a journal they would stand between a person and `grep`.
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = if std::io::stderr().is_terminal() { layer } else { layer.with_ansi(false) };
     let installed = if json {
         registry.with(layer.json().flatten_event(true)).try_init()
     } else {

@@ -1,6 +1,7 @@
 //! `POST /train` and `POST /job_status`: the older way to start a training, and how it goes.
 
-use actix_web::web::{self, Json, Path, Payload};
+use actix_web::HttpRequest;
+use actix_web::web::{self, Json, Payload};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -51,8 +52,8 @@ pub async fn job_status(state: web::Data<State>, payload: Payload) -> Result<Jso
 }
 
 /// `GET /api/jobs/{job}`.
-pub async fn show(state: web::Data<State>, job: Path<String>) -> Result<Json<Value>, ApiError> {
-    find(&state, job.into_inner()).await
+pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<Value>, ApiError> {
+    find(&state, request.match_info().query("job").to_owned()).await
 }
 
 async fn find(state: &State, name: String) -> Result<Json<Value>, ApiError> {

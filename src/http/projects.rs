@@ -1,6 +1,7 @@
 //! What stands where: projects, their labels, versions and jobs, and what is missing.
 
-use actix_web::web::{self, Json, Path};
+use actix_web::HttpRequest;
+use actix_web::web::{self, Json};
 use serde_json::{Value, json};
 
 use super::State;
@@ -37,8 +38,8 @@ pub async fn list(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
 }
 
 /// `GET /api/projects/{project}`.
-pub async fn show(state: web::Data<State>, project: Path<String>) -> Result<Json<Value>, ApiError> {
-    let name = project.into_inner();
+pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<Value>, ApiError> {
+    let name = request.match_info().query("project");
     let row = match name.parse() {
         Ok(id) => state.storage.project(ProjectId(id)).await?,
         Err(_) => None,
