@@ -1,9 +1,9 @@
 //! Everything that leaves this program over HTTP: Label Studio's API, and the images of tasks.
 //!
-//! [`Client`] speaks to the one configured Label Studio: it knows which kind of token it holds, refreshes it and
-//! tries again what may be tried again. [`Media`] gets image files, whose addresses come from task data and are
-//! hostile: only public addresses and Label Studio itself are fetched, bounded in size and time, and the token
-//! goes nowhere but to Label Studio's own files.
+//! [`Client`] speaks to the one configured Label Studio: it knows which kind of token it holds, refreshes it
+//! and tries again what may be tried again. [`Media`] gets image files, whose addresses come from task data
+//! and are hostile: only public addresses and Label Studio itself are fetched, bounded in size and time, and
+//! the token goes nowhere but to Label Studio's own files.
 
 mod call;
 mod client;

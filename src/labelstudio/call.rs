@@ -13,8 +13,8 @@ use super::client::Client;
 use super::wire::{self, ReadError};
 use super::{LabelStudioError, TokenKind};
 
-/// Pause before the first of [`RETRIES`] further tries; it doubles each time. 1.4 s in all bridge a restart of a
-/// reverse proxy without keeping a caller waiting for a server that is down.
+/// Pause before the first of [`RETRIES`] further tries; it doubles each time. 1.4 s in all bridge a restart
+/// of a reverse proxy without keeping a caller waiting for a server that is down.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Further tries after a failed one.

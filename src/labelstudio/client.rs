@@ -68,7 +68,8 @@ impl Client {
     /// Makes the client without asking Label Studio anything.
     ///
     /// # Errors
-    /// The token can't be one that works (see [`LabelStudioError::AccessToken`]), or the HTTP client can't be built.
+    /// The token can't be one that works (see [`LabelStudioError::AccessToken`]), or the HTTP client can't be
+    /// built.
     pub fn new(config: ClientConfig) -> Result<Self, LabelStudioError> {
         let http = wire::build(|| {
             reqwest::Client::builder().connect_timeout(config.connect_timeout).timeout(config.timeout)
@@ -86,7 +87,8 @@ impl Client {
     /// Asks Label Studio whose token it is (`GET /api/current-user/whoami`).
     ///
     /// # Errors
-    /// Not configured, not reachable, or refused: then the error says which kind of token it was and what to do.
+    /// Not configured, not reachable, or refused: then the error says which kind of token it was and what to
+    /// do.
     pub async fn verify(&self) -> Result<Account, LabelStudioError> {
         let kind = self.token_kind().ok_or(LabelStudioError::NoToken)?;
         let call = Call::new("check the token", Method::GET, "api/current-user/whoami");
@@ -94,11 +96,12 @@ impl Client {
         Ok(Account { kind, id })
     }
 
-    /// The project's labelled tasks with their `annotations` (`GET /api/projects/{id}/export?exportType=JSON`).
+    /// The project's labelled tasks with their `annotations` (`GET
+    /// /api/projects/{id}/export?exportType=JSON`).
     ///
     /// # Errors
-    /// [`LabelStudioError::NotFound`] for a project that is not there; not configured, not reachable, refused, or
-    /// larger than 400 MB.
+    /// [`LabelStudioError::NotFound`] for a project that is not there; not configured, not reachable,
+    /// refused, or larger than 400 MB.
     pub async fn export(&self, project: ProjectId) -> Result<Vec<Value>, LabelStudioError> {
         let doing = format!("export project {project}");
         let call = Call::new(doing, Method::GET, format!("api/projects/{project}/export"))

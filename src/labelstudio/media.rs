@@ -56,8 +56,8 @@ pub struct Media(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    /// For everything but Label Studio: resolves only permitted addresses, and takes no proxy, which would resolve
-    /// names by itself.
+    /// For everything but Label Studio: resolves only permitted addresses, and takes no proxy, which would
+    /// resolve names by itself.
     guarded: reqwest::Client,
     policy: AddressPolicy,
     local_root: Option<LocalRoot>,
@@ -130,7 +130,8 @@ impl Inner {
         tokio::time::timeout(limit, bytes).await.unwrap_or(Err(ImageProblem::TimedOut { limit }))
     }
 
-    /// A file in Label Studio's keeping: from the mounted folder, else from Label Studio, else as its address says.
+    /// A file in Label Studio's keeping: from the mounted folder, else from Label Studio, else as its address
+    /// says.
     async fn stored(&self, file: StoredFile, elsewhere: Option<Url>) -> Result<Bytes, ImageProblem> {
         let mut mounted = false;
         if let (Some(root), StoredFile::Local(path)) = (&self.local_root, &file) {
@@ -147,7 +148,8 @@ impl Inner {
         }
     }
 
-    /// Where Label Studio answers with a cloud file, or a redirect to it: `/tasks/{id}/resolve/?fileuri={base64}`.
+    /// Where Label Studio answers with a cloud file, or a redirect to it:
+    /// `/tasks/{id}/resolve/?fileuri={base64}`.
     fn resolving(&self, task: Option<TaskId>, uri: &str) -> Result<Url, ImageProblem> {
         let task = task.ok_or(ImageProblem::NoTask)?;
         let mut url = self.client.below(&format!("tasks/{task}/resolve/")).ok_or(LabelStudioError::NoUrl)?;

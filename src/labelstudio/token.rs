@@ -1,7 +1,7 @@
 //! The two kinds of API token, told apart by themselves, and the header each gives.
 //!
-//! Label Studio 1.23 knows a legacy token (`Authorization: Token ...`, off by default for new organisations) and a
-//! personal access token: a JWT that is good only for fetching access tokens of 5 minutes (`Bearer ...`).
+//! Label Studio 1.23 knows a legacy token (`Authorization: Token`, off by default for new organisations) and
+//! a personal access token: a JWT that is good only for fetching access tokens of 5 minutes (`Bearer`).
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,8 @@ use super::LabelStudioError;
 /// Life of an access token that does not say its own, as Label Studio 1.23 makes them.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
-/// An access token is replaced when 1/10 of its life is left, 30 s of 300 s: time for the longest usual request.
+/// An access token is replaced when 1/10 of its life is left, 30 s of 300 s: time for the longest usual
+/// request.
 const MARGIN: u32 = 10;
 
 /// Kinds of API token.
@@ -72,7 +73,8 @@ fn claims(token: &str) -> Option<Claims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// How long an access token may be used from the moment it came. The clocks of two machines are never compared.
+/// How long an access token may be used from the moment it came. The clocks of two machines are never
+/// compared.
 fn usable_for(access: &str) -> Duration {
     let lifetime = claims(access)
         .and_then(|claims| u64::try_from(claims.exp?.checked_sub(claims.iat?)?).ok())
@@ -82,8 +84,9 @@ fn usable_for(access: &str) -> Duration {
 
 /// The configured token and the header that goes with each request.
 ///
-/// The access token of a personal one lives in a cache of one entry: callers who find it missing or too old share
-/// a single refresh without a lock held over IO, and if the caller who runs it goes away, the next one takes over.
+/// The access token of a personal one lives in a cache of one entry: callers who find it missing or too old
+/// share a single refresh without a lock held over IO, and if the caller who runs it goes away, the next one
+/// takes over.
 pub(super) struct Token {
     kind: TokenKind,
     secret: SecretString,
@@ -151,8 +154,8 @@ impl Token {
         }
     }
 
-    /// Forgets a header that Label Studio refused; whether another one can be had. One that was replaced meanwhile
-    /// stays.
+    /// Forgets a header that Label Studio refused; whether another one can be had. One that was replaced
+    /// meanwhile stays.
     pub(super) async fn forget(&self, refused: &HeaderValue) -> bool {
         if self.fixed.is_some() {
             return false;

@@ -14,14 +14,15 @@ const MAX_COMPLAINT_BYTES: usize = 16 * 1024;
 /// Most of somebody else's words that is passed on, in characters.
 const MAX_WORDS_CHARS: usize = 200;
 
-/// Makes ring the process's TLS provider, because the HTTP client comes without one. Calling it again is harmless.
+/// Makes ring the process's TLS provider, because the HTTP client comes without one. Calling it again is
+/// harmless.
 pub fn install_tls() {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Builds an HTTP client that follows no redirects by itself. A machine without CA certificates still gets one for
-/// plain http: with an empty list every https address is refused.
+/// Builds an HTTP client that follows no redirects by itself. A machine without CA certificates still gets
+/// one for plain http: with an empty list every https address is refused.
 pub(super) fn build(configure: impl Fn() -> ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
     install_tls();
     let builder = || configure().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());

@@ -1,7 +1,7 @@
 //! Which network addresses may be fetched: public ones and what the person who runs this allows.
 //!
-//! Names are checked where they are resolved, so the address that was checked is the one connected to. Literal
-//! addresses never reach a resolver and are checked before each request.
+//! Names are checked where they are resolved, so the address that was checked is the one connected to.
+//! Literal addresses never reach a resolver and are checked before each request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,8 +11,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-/// IPv4 networks that are not public: the IANA special-purpose registry (RFC 6890 and its updates), multicast, and
-/// one address that clouds answer inside of every virtual machine.
+/// IPv4 networks that are not public: the IANA special-purpose registry (RFC 6890 and its updates),
+/// multicast, and one address that clouds answer inside of every virtual machine.
 const NOT_PUBLIC_V4: &[Ipv4Net] = &[
     v4([0, 0, 0, 0], 8),        // "this network"
     v4([10, 0, 0, 0], 8),       // private
@@ -32,7 +32,8 @@ const NOT_PUBLIC_V4: &[Ipv4Net] = &[
     v4([240, 0, 0, 0], 4),      // reserved, and broadcast
 ];
 
-/// The part of IPv6 that is handed out to the public; loopback, unique local, link-local and multicast lie outside.
+/// The part of IPv6 that is handed out to the public; loopback, unique local, link-local and multicast lie
+/// outside.
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 
 /// What of it is not public, by the IANA special-purpose registry.

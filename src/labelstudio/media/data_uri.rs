@@ -74,7 +74,7 @@ mod tests {
             ("data:image/png;base64,".to_owned(), "is empty"),
             ("data:,".to_owned(), "is empty"),
             ("data:;base64,MTIzNDU2Nzg5MDE=".to_owned(), "is 11 bytes, limit is 10 bytes"),
-            ("data:,12345678901".to_owned(), "is larger, limit is 10 bytes"),
+            ("data:,12345678901".to_owned(), "is larger than 10 bytes"),
             (format!("data:;base64,{}", "A".repeat(4000)), "is 1333 bytes, limit is 10 bytes"),
         ] {
             let error = decode(&uri, 10).expect_err(&uri).to_string();

@@ -38,8 +38,8 @@ impl Inner {
         Err(ImageProblem::TooManyRedirects { url: wire::shown(&from), limit: MAX_REDIRECTS })
     }
 
-    /// What still goes along to `next`: the token only to another of Label Studio's files, a login only to the same
-    /// host.
+    /// What still goes along to `next`: the token only to another of Label Studio's files, a login only to
+    /// the same host.
     fn after_redirect<'a>(&self, url: &Url, next: &Url, along: Along<'a>) -> Result<Along<'a>, ImageProblem> {
         if !matches!(next.scheme(), "http" | "https") {
             return Err(ImageProblem::Scheme { scheme: wire::one_line(next.scheme(), 20) });
@@ -82,10 +82,12 @@ impl Inner {
         }
     }
 
-    /// Label Studio is reached as its API is, whatever its address; all else only at addresses that are permitted.
+    /// Label Studio is reached as its API is, whatever its address; all else only at addresses that are
+    /// permitted.
     fn request_to(&self, url: &Url) -> Result<RequestBuilder, ImageProblem> {
         if self.client.owns(url) {
-            return Ok(self.client.http().get(url.clone()));
+            // The API's own timeout may be shorter.
+            return Ok(self.client.http().get(url.clone()).timeout(self.image_timeout));
         }
         // The address itself is in the message already.
         let refused = |_| ImageProblem::NotPublic { url: wire::shown(url), address: "address".to_owned() };
@@ -100,7 +102,7 @@ impl Inner {
                 Some(NotPublic(ip)) => {
                     ImageProblem::NotPublic { url: wire::shown(url), address: format!("address {ip}") }
                 }
-                None => unreachable(url, &error),
+                None => self.unreachable(url, &error),
             }
         })
     }
@@ -121,12 +123,16 @@ impl Inner {
         }
         let body = wire::read(response, self.max_image_bytes).await.map_err(|error| match error {
             ReadError::TooLarge { bytes } => ImageProblem::TooLarge { bytes, limit: self.max_image_bytes },
-            ReadError::Broken(error) => unreachable(&url, &error),
+            ReadError::Broken(error) => self.unreachable(&url, &error),
         })?;
         if body.is_empty() { Err(ImageProblem::Empty) } else { Ok(body) }
     }
-}
 
-fn unreachable(url: &Url, error: &reqwest::Error) -> ImageProblem {
-    ImageProblem::Unreachable { url: wire::shown(url), reason: wire::reason(error) }
+    /// The client's own clock for Label Studio may strike just before ours.
+    fn unreachable(&self, url: &Url, error: &reqwest::Error) -> ImageProblem {
+        if error.is_timeout() && !error.is_connect() {
+            return ImageProblem::TimedOut { limit: self.image_timeout };
+        }
+        ImageProblem::Unreachable { url: wire::shown(url), reason: wire::reason(error) }
+    }
 }

@@ -21,8 +21,8 @@ pub enum MediaError {
 pub enum ImageProblem {
     #[error("the task has no image address; check the column behind the `<Image>` tag's value")]
     NoAddress,
-    #[error("its address has {chars} characters, limit is {limit}; use a shorter one")]
-    AddressTooLong { chars: usize, limit: usize },
+    #[error("its address is {bytes} bytes long, limit is {limit}; use a shorter one")]
+    AddressTooLong { bytes: usize, limit: usize },
     #[error(
         "`{shown}` is no address; use http(s), data:, s3://, gs:// or azure-blob://, or upload the image"
     )]
@@ -55,7 +55,7 @@ pub enum ImageProblem {
     TooManyRedirects { url: String, limit: usize },
     #[error("is empty (0 bytes); upload it again")]
     Empty,
-    #[error("is {}, limit is {}; raise --max-image-bytes or resize the source", size(*bytes), megabytes(*limit as u64))]
+    #[error("is {}; raise --max-image-bytes or resize the source", excess(*bytes, *limit as u64))]
     TooLarge { bytes: Option<u64>, limit: usize },
     #[error("its data URI is damaged: {reason}; import it again")]
     DataUri { reason: &'static str },
@@ -86,8 +86,12 @@ fn sentence(task: Option<TaskId>, problem: &ImageProblem) -> String {
     }
 }
 
-fn size(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "larger".to_owned(), megabytes)
+/// By how much an image is too large; not every host says how large it is.
+fn excess(bytes: Option<u64>, limit: u64) -> String {
+    match bytes {
+        Some(bytes) => format!("{}, limit is {}", megabytes(bytes), megabytes(limit)),
+        None => format!("larger than {}", megabytes(limit)),
+    }
 }
 
 /// `20 MB`, `41.2 MB`, `312 bytes`.
@@ -121,7 +125,7 @@ mod tests {
             ImageProblem::NotPublic { url: "http://169.254.169.254/".into(), address: "address".into() };
         for (task, problem, text) in [
             (Some(812), large(Some(41_234_567)), format!("image for task 812 is 41.2 MB, limit is 20 MB; {advice}")),
-            (None, large(None), format!("image is larger, limit is 20 MB; {advice}")),
+            (None, large(None), format!("image is larger than 20 MB; {advice}")),
             (Some(1), ImageProblem::Empty, "image for task 1 is empty (0 bytes); upload it again".to_owned()),
             (
                 Some(61),

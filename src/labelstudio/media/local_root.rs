@@ -54,8 +54,8 @@ impl LocalRoot {
         }
     }
 
-    /// Where a file really is. Links are followed before the check, so none leads out; a pipe or a device would
-    /// block or never end.
+    /// Where a file really is. Links are followed before the check, so none leads out; a pipe or a device
+    /// would block or never end.
     fn locate(&self, file: &str) -> Result<Option<PathBuf>, ImageProblem> {
         let shown = || one_line(file, MAX_SHOWN_CHARS);
         let path = match self.0.join(file).canonicalize() {
@@ -77,7 +77,7 @@ fn unreadable(file: &str, error: &std::io::Error) -> ImageProblem {
     ImageProblem::Unreadable { path: one_line(file, MAX_SHOWN_CHARS), reason: error.to_string() }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -91,7 +91,8 @@ mod tests {
         root: LocalRoot,
     }
 
-    /// `root/sub/a b.png`, links in and out of the root, a folder, a socket, an empty file; `outside/secret.png`.
+    /// `root/sub/a b.png`, links in and out of the root, a folder, a socket, an empty file;
+    /// `outside/secret.png`.
     fn folders() -> Folders {
         let parent = tempfile::tempdir().unwrap();
         let (root, outside) = (parent.path().join("root"), parent.path().join("outside"));

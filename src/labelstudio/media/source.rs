@@ -6,6 +6,9 @@ use url::Url;
 use super::ImageProblem;
 use crate::labelstudio::wire::{one_line, shown};
 
+/// Times a part of a path is decoded to see whether it hides something; honest ones need one.
+const MAX_DECODINGS: usize = 4;
+
 /// Longest address, in bytes; data URIs have a bound of their own. Signed addresses are below 2,000.
 const MAX_ADDRESS_BYTES: usize = 8 * 1024;
 
@@ -31,7 +34,7 @@ pub(super) enum Source<'a> {
     Http(Url),
 }
 
-/// A file in Label Studio's keeping (PROTOCOL: the three paths that LS 1.23 serves files at).
+/// A file in Label Studio's keeping, at one of the three paths where version 1.23 serves files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StoredFile {
     /// Below `/data/upload/`, percent-encoded, checked: it can't lead anywhere else.
@@ -53,7 +56,7 @@ impl<'a> Source<'a> {
             return Ok(Self::Data(text));
         }
         if text.len() > MAX_ADDRESS_BYTES {
-            return Err(ImageProblem::AddressTooLong { chars: text.len(), limit: MAX_ADDRESS_BYTES });
+            return Err(ImageProblem::AddressTooLong { bytes: text.len(), limit: MAX_ADDRESS_BYTES });
         }
         match Url::parse(text) {
             Ok(url) if CLOUD_SCHEMES.contains(&url.scheme()) => Ok(Self::Cloud(text)),
@@ -79,8 +82,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Other spellings of Label Studio's host are common (`localhost` seen from a container), so its paths count on
-    /// any host. Below a sub-path that is not ours, an upload must look like one to be taken for it.
+    /// Other spellings of Label Studio's host are common (`localhost` seen from a container), so its paths
+    /// count on any host. Below a sub-path that is not ours, an upload must look like one to be taken for it.
     fn absolute(url: Url, base: Option<&Url>) -> Result<Self, ImageProblem> {
         let Some((prefix, file)) = StoredFile::find(&url)? else { return Ok(Self::Http(url)) };
         let ours = base
@@ -117,7 +120,8 @@ impl StoredFile {
         Ok(None)
     }
 
-    /// `{project}/{8 hex digits}-{name}`, as Label Studio names uploads; the others carry a parameter of their own.
+    /// `{project}/{8 hex digits}-{name}`, as Label Studio names uploads; the others carry a parameter of
+    /// their own.
     fn looks_like_ours(&self) -> bool {
         let Self::Upload(path) = self else { return true };
         let Some((project, name)) = path.split_once('/') else { return false };
@@ -154,14 +158,15 @@ impl StoredFile {
     }
 }
 
-/// An upload by its percent-encoded path, if every segment names a file or folder however often it is decoded.
+/// An upload by its percent-encoded path, if every segment names a file or folder however often it is
+/// decoded.
 fn upload(path: &str) -> Option<StoredFile> {
     let harmless = !path.is_empty() && path.split('/').all(is_harmless);
     harmless.then(|| StoredFile::Upload(path.to_owned()))
 }
 
-/// `filepath=upload/2/x.png` is the upload `2/x.png`; LS 1.23 answers that path with 400 when uploads are on its own
-/// disk, and the upload's path always.
+/// `filepath=upload/2/x.png` is the upload `2/x.png`; LS 1.23 answers that path with 400 when uploads are on
+/// its own disk, and the upload's path always.
 fn stored(file: &str, url: &Url) -> Result<StoredFile, ImageProblem> {
     let Some(path) = file.strip_prefix("upload/") else { return Ok(StoredFile::Stored(file.to_owned())) };
     let encoded = percent_encoding::utf8_percent_encode(path, IN_PATH).to_string();
@@ -179,10 +184,11 @@ const IN_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
     .add(b'?')
     .add(b'`');
 
-/// Whether a segment stays one however often somebody on the way decodes it: no separators, no dots, no `..;x`.
+/// Whether a segment stays one however often somebody on the way decodes it: no separators, no dots, no
+/// `..;x`.
 fn is_harmless(segment: &str) -> bool {
     let mut text = segment.to_owned();
-    loop {
+    for _ in 0..=MAX_DECODINGS {
         let name = text.split(';').next().unwrap_or_default();
         if matches!(name, "" | "." | "..") || text.contains(['/', '\\']) || text.contains(char::is_control) {
             return false;
@@ -193,6 +199,7 @@ fn is_harmless(segment: &str) -> bool {
             Err(_) => return false,
         }
     }
+    false
 }
 
 /// The start of a relative address for messages; a query may hold a signature.
