@@ -34,8 +34,9 @@ lint: ## Formatting, clippy, documentation, licences; warnings are errors
 check: ## Unit, integration, architecture, documentation tests; storage on SQLite and PostgreSQL
 	WEATHERVANE_REQUIRE_POSTGRES=1 scripts/postgres-for-tests.sh with cargo test --locked
 
-e2e: ## The tests against a real Label Studio, which is installed into .venv
-	scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
+e2e: ## The tests against a real Label Studio, which is installed into .venv, and a real browser
+	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
+		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
 
 audit: ## Known vulnerabilities of dependencies; downloads the RustSec database
 	@scripts/setup.sh test

@@ -2,8 +2,9 @@
 # Installs what the project needs and this machine lacks; where nothing is missing it takes a second.
 #
 #   setup.sh build   what `make run` needs: a C compiler and the Rust toolchain of rust-toolchain.toml
-#   setup.sh test    the same, and what `make test` needs: rustfmt, clippy, cargo-deny, PostgreSQL, curl, and a
-#                    Python that can make virtual environments (Label Studio itself comes with its first test)
+#   setup.sh test    the same, and what `make test` needs: rustfmt, clippy, cargo-deny, PostgreSQL, curl, Chromium
+#                    with its driver, and a Python that can make virtual environments (Label Studio itself comes
+#                    with its first test)
 #
 # Rust and Python 3 must be there. Debian packages come by apt-get, as root or through sudo. cargo-deny is built
 # into target/tools.
@@ -44,6 +45,7 @@ packages() {
         has curl || missing="$missing curl"
         has python3 || die "no Python 3 found; install Python 3.11 or newer"
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+        has chromedriver || missing="$missing chromium chromium-driver"
         "$root/scripts/postgres-for-tests.sh" find >/dev/null || missing="$missing postgresql"
     fi
     [ -z "$missing" ] || install_packages "$missing"
@@ -86,7 +88,7 @@ test)
     rust_tools
     ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
