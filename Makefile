@@ -1,0 +1,52 @@
+# Two commands matter: `make run` and `make test`. Each first installs what is missing (scripts/setup.sh).
+
+.DEFAULT_GOAL := help
+.PHONY: help run test setup lint check e2e audit fmt docs clean
+# One build at a time: parallel ones would only wait for each other's lock.
+.NOTPARALLEL:
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Tools that scripts/setup.sh builds, such as cargo-deny.
+export PATH := $(TARGET)/tools/bin:$(PATH)
+
+# More arguments for the server: make run ARGS="--host 0.0.0.0 --port 9091"
+ARGS ?=
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Set up, build and start the server on http://127.0.0.1:9090, data in ./data
+	@scripts/setup.sh build
+	cargo build --release --locked
+	$(TARGET)/release/weathervane serve $(ARGS)
+
+test: setup lint check e2e ## Set up and run everything: lint, all tests on both databases, a real Label Studio
+
+setup:
+	@scripts/setup.sh test
+
+lint: ## Formatting, clippy, documentation, licences; warnings are errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo deny --locked check licenses bans sources
+
+check: ## Unit, integration, architecture, documentation tests; storage on SQLite and PostgreSQL
+	WEATHERVANE_REQUIRE_POSTGRES=1 scripts/postgres-for-tests.sh with cargo test --locked
+
+e2e: ## The tests against a real Label Studio, which is installed into .venv, and a real browser
+	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
+		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
+
+audit: ## Known vulnerabilities of dependencies; downloads the RustSec database
+	@scripts/setup.sh test
+	cargo deny --locked check advisories
+
+fmt: ## Format the sources
+	cargo fmt
+
+docs: ## Build the crate's documentation
+	cargo doc --locked --no-deps
+
+clean: ## Remove what was built; data and .venv stay
+	cargo clean
