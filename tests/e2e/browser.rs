@@ -11,9 +11,10 @@ use crate::support::{Backend, LabelStudio, Project, say, stage, until};
 
 const SUBMIT: &str = "[data-testid=bottombar-submit-button]";
 
-/// The task the editor shows and the choices it ticked: `[id, [name, ...]]`. The id stands alone in the bottom bar.
+/// The task the editor shows and the choices it ticked: `[id, [name, ...]]`. The id stands in the bottom bar above
+/// `1 of 1`.
 const SHOWN: &str = "
-    const id = document.body.innerText.match(/^#(\\d+)$/m);
+    const id = document.body.innerText.match(/^(\\d+)\\n\\d+ of \\d+$/m);
     const ticked = [...document.querySelectorAll('.lsf-choices input:checked')].map(box => box.name);
     return [id && Number(id[1]), ticked];";
 

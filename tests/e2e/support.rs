@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use backend::Backend;
 pub use label_studio::{LabelStudio, Project};
 
-/// The label config that the repository ships.
+/// The choices of the label config that the repository ships.
 pub const WEATHER: &str = r#"<View><Image name="image" value="$image"/>
   <Choices name="weather" toName="image" choice="single">
     <Choice value="cloudy"/><Choice value="rain"/><Choice value="shine"/><Choice value="sunrise"/>

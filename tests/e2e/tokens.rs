@@ -14,7 +14,7 @@ async fn a_personal_access_token_opens_uploads() {
     let backend = Backend::start_with_token(&stage.label_studio, &token, &[]).await;
     project.connect(&backend).await;
     backend.says("personal access token").await;
-    assert_eq!(project.open(tasks[0].id).await.len(), 1, "{}", backend.log());
+    assert_eq!(project.open(tasks[0].id).await.len(), 1);
     assert!(!backend.log().contains(&token), "the log holds the token");
 }
 
@@ -26,7 +26,7 @@ async fn the_legacy_token_opens_uploads_and_is_not_logged() {
     let backend = Backend::start(&stage.label_studio, &[]).await;
     project.connect(&backend).await;
     backend.says("legacy token").await;
-    assert_eq!(project.open(tasks[0].id).await.len(), 1, "{}", backend.log());
+    assert_eq!(project.open(tasks[0].id).await.len(), 1);
     assert!(!backend.log().contains(&stage.label_studio.token), "the log holds the token");
 }
 
