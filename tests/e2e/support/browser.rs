@@ -1,0 +1,162 @@
+//! Chromium by way of chromedriver, which speaks WebDriver (W3C): JSON over HTTP.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use super::{PATIENCE, until};
+
+/// The key of an element in WebDriver's JSON.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A window of a browser of its own; closed when dropped.
+pub struct Browser {
+    driver: Driver,
+    session: String,
+    http: Client,
+}
+
+/// Something on the page.
+pub struct Element<'a> {
+    browser: &'a Browser,
+    id: String,
+}
+
+/// The chromedriver process, which ends the browser together with its session.
+struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Browser {
+    /// Opens one, or says what is missing.
+    pub async fn open() -> Result<Self, String> {
+        let driver = Driver::start()?;
+        let http =
+            Client::builder().no_proxy().timeout(PATIENCE).build().map_err(|error| error.to_string())?;
+        let mut browser = Self { driver, session: String::new(), http };
+        // Root may not use the sandbox, and containers have a small /dev/shm.
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--window-size=1400,1000",
+        ];
+        let wanted = json!({"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}});
+        let opened = browser.call(Method::POST, "/session", &json!({"capabilities": wanted})).await;
+        browser.session =
+            opened["sessionId"].as_str().ok_or_else(|| format!("no browser: {opened}"))?.to_owned();
+        Ok(browser)
+    }
+
+    pub async fn go_to(&self, url: &str) {
+        self.act(Method::POST, "/url", &json!({ "url": url })).await;
+    }
+
+    /// Waits until a CSS selector finds something, and gives the first.
+    pub async fn find(&self, selector: &str) -> Element<'_> {
+        let id = until(&format!("`{selector}` on the page"), async || {
+            let found = self.look_for(selector).await;
+            Some(found[ELEMENT].as_str()?.to_owned())
+        })
+        .await;
+        Element { browser: self, id }
+    }
+
+    /// What a script returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.act(Method::POST, "/execute/sync", &json!({"script": script, "args": []})).await
+    }
+
+    /// Writes what the window shows into a PNG file.
+    pub async fn screenshot(&self, file: &Path) {
+        let shot = self.act(Method::GET, "/screenshot", &Value::Null).await;
+        let bytes = STANDARD.decode(shot.as_str().unwrap_or_default()).expect("base64");
+        std::fs::write(file, bytes).expect("a writable file");
+    }
+
+    async fn look_for(&self, selector: &str) -> Value {
+        let path = format!("/session/{}/element", self.session);
+        self.call(Method::POST, &path, &json!({"using": "css selector", "value": selector})).await
+    }
+
+    /// A command of the session that must succeed.
+    async fn act(&self, method: Method, path: &str, body: &Value) -> Value {
+        let answer = self.call(method, &format!("/session/{}{path}", self.session), body).await;
+        assert!(answer["error"].is_null(), "{path}: {answer:#}");
+        answer
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
+        let mut request = self.http.request(method, format!("http://127.0.0.1:{}{path}", self.driver.port));
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer: Value =
+            request.send().await.expect("an answer of chromedriver").json().await.expect("JSON");
+        answer["value"].clone()
+    }
+}
+
+impl Element<'_> {
+    pub async fn click(&self) {
+        self.act("/click", &json!({})).await;
+    }
+
+    pub async fn write(&self, text: &str) {
+        self.act("/value", &json!({ "text": text })).await;
+    }
+
+    async fn act(&self, path: &str, body: &Value) {
+        self.browser.act(Method::POST, &format!("/element/{}{path}", self.id), body).await;
+    }
+}
+
+impl Driver {
+    fn start() -> Result<Self, String> {
+        let program =
+            std::env::var("WEATHERVANE_TEST_CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
+        let mut process = Command::new(&program)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("no `{program}` ({error}); apt-get install chromium chromium-driver"))?;
+        let said = process.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+        let port = said.map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse().ok()
+        });
+        let port = port.ok_or_else(|| format!("`{program}` did not say its port"))?;
+        Ok(Self { process, port })
+    }
+}
+
+impl Drop for Browser {
+    /// The browser is chromedriver's child and outlives it, so the session is ended first.
+    fn drop(&mut self) {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.driver.port)) {
+            let request = format!(
+                "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                self.session, self.driver.port
+            );
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read(&mut [0; 512]);
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
