@@ -329,7 +329,7 @@ mod tests {
     fn each_wrong_setting_is_refused_by_its_name() {
         for (arguments, flag) in [
             (vec!["--basic-auth-user", "me"], "--basic-auth-pass"),
-            (vec!["--basic-auth-pass", "secret"], "--basic-auth-user"),
+            (vec!["--basic-auth-pass", "hidden-value"], "--basic-auth-user"),
             (vec!["--basic-auth-user", "a:b", "--basic-auth-pass", "x"], "--basic-auth-user"),
             (vec!["--secret-path", "short"], "--secret-path"),
             (vec!["--secret-path", "with/slash/with/slash"], "--secret-path"),
@@ -342,7 +342,7 @@ mod tests {
         ] {
             let message = check(&arguments).expect_err(flag);
             assert!(message.contains(flag), "{message}");
-            assert!(!message.contains("secret"), "{message}");
+            assert!(!message.contains("hidden-value"), "{message}");
         }
     }
 

@@ -122,7 +122,7 @@ impl Training {
         let mut beat = tokio::time::interval(HEARTBEAT);
         loop {
             beat.tick().await;
-            let progress = follow.borrow().clone();
+            let progress = *follow.borrow();
             let now = (self.0.now)();
             let reached = progress.map_or_else(JobProgress::default, |step| JobProgress {
                 epoch: Some(step.epoch as i64),

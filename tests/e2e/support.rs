@@ -13,11 +13,8 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use backend::Backend;
 pub use label_studio::{LabelStudio, Project};
 
-/// The choices of the label config that the repository ships.
-pub const WEATHER: &str = r#"<View><Image name="image" value="$image"/>
-  <Choices name="weather" toName="image" choice="single">
-    <Choice value="cloudy"/><Choice value="rain"/><Choice value="shine"/><Choice value="sunrise"/>
-  </Choices></View>"#;
+/// The label config that the repository ships.
+pub const WEATHER: &str = include_str!("../../label_config.xml");
 
 /// Long enough for two busy cores; reached only by a failing test.
 pub const PATIENCE: Duration = Duration::from_secs(90);

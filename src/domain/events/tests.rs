@@ -31,7 +31,7 @@ fn recordings() -> BTreeMap<String, Value> {
 #[test]
 fn every_recorded_webhook_is_understood() {
     let mut seen = 0;
-    for (name, body) in recordings().into_iter().filter(|(name, _)| name.contains("webhook-")) {
+    for (name, body) in recordings().into_iter().filter(|(_, body)| body.get("action").is_some()) {
         let event = event(body);
         assert_eq!(event.problems, Vec::<String>::new(), "{name}");
         assert!(event.project.title.is_some() && event.project.created_at.is_some(), "{name}");
@@ -81,7 +81,7 @@ fn recorded_annotations_teach_what_the_person_chose() {
 fn every_recorded_setup_and_predict_request_is_understood() {
     let mut seen = (0, 0);
     for (name, body) in recordings() {
-        if name.contains("webhook-") {
+        if body.get("action").is_some() {
             continue;
         }
         let project = ProjectRef::from_json(&body["project"]).unwrap();

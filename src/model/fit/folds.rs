@@ -26,10 +26,12 @@ impl Folds {
             members[group].push(row);
         }
         members.retain(|rows| !rows.is_empty());
-        let limit = match n {
-            0..=LEAVE_ONE_OUT => members.len(),
-            ..MANY_LABELS => FOLDS,
-            _ => FEW_FOLDS,
+        let limit = if n <= LEAVE_ONE_OUT {
+            members.len()
+        } else if n < MANY_LABELS {
+            FOLDS
+        } else {
+            FEW_FOLDS
         };
         let count = limit.min(members.len());
         members.sort_by_key(|rows| (stratum(targets, rows[0]), std::cmp::Reverse(rows.len()), rows[0]));
