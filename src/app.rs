@@ -23,6 +23,7 @@ use crate::training::{Policy, Rooms, Trainer, TrainerThread, Training, Trigger};
 use crate::vision::Limits;
 use crate::{http, telemetry};
 
+mod background;
 mod connect;
 
 /// Images in flight over all requests; beyond them callers are asked to come back.
@@ -177,19 +178,23 @@ impl Application {
         let Self { house, server, port, reconcile_every, guarded, settings } = self;
         connect::announce(&settings, port, guarded);
         let stop = CancellationToken::new();
-        let mut background = tokio::task::JoinSet::new();
+        let mut tasks = tokio::task::JoinSet::new();
         let loaded = house.models.load_all().await.context("models can't be read from the database")?;
         tracing::info!(projects = loaded, "models loaded");
-        background.spawn({
+        tasks.spawn({
             let (training, stop) = (house.training.clone(), stop.clone());
             async move { training.run(stop).await }
         });
-        background.spawn(keep_truth(
+        tasks.spawn(background::keep_truth(
             house.training.clone(),
             house.label_studio.clone(),
             reconcile_every,
             stop.clone(),
         ));
+        tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
+        if settings.storage.database_url.is_some() {
+            tasks.spawn(background::follow_replicas(house.models.clone(), stop.clone()));
+        }
 
         let handle = server.handle();
         let served = tokio::spawn(server);
@@ -197,7 +202,7 @@ impl Application {
         tracing::info!("stopping");
         stop_server(&handle).await;
         stop.cancel();
-        while background.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
         let served = served.await;
         tokio::task::spawn_blocking(move || house.close()).await?;
         served?.context("the HTTP server failed")
@@ -206,29 +211,6 @@ impl Application {
 
 async fn stop_server(handle: &ServerHandle) {
     handle.stop(true).await;
-}
-
-/// Checks the token once, then compares labels with Label Studio's at start and on the timer.
-async fn keep_truth(training: Training, client: Client, every: Option<Duration>, stop: CancellationToken) {
-    if !client.is_configured() {
-        return;
-    }
-    tokio::select! {
-        () = connect::verify(&client) => {}
-        () = stop.cancelled() => return,
-    }
-    let Some(every) = every else { return };
-    let mut timer = tokio::time::interval(every);
-    loop {
-        tokio::select! {
-            _ = timer.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        tokio::select! {
-            () = training.reconcile_all() => {}
-            () = stop.cancelled() => return,
-        }
-    }
 }
 
 async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {

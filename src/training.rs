@@ -77,6 +77,8 @@ pub enum TrainingError {
     NoLabelConfig(ProjectId),
     #[error("{0}")]
     NothingToLearn(String),
+    #[error("head `{head}`: {left_out} of {labels} labelled images can't be had, the first: {first}")]
+    ImagesMissing { head: String, left_out: usize, labels: usize, first: String },
     #[error(
         "project {0} does not exist in Label Studio any more; its labels and versions are kept here, connect it \
          again or check LABEL_STUDIO_URL"

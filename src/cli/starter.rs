@@ -58,6 +58,7 @@ impl StarterCommand {
             hashes: train.iter().map(|row| hashes[*row]).collect(),
         };
         let groups = spec.groups.clone();
+        let learnt = set.hashes.clone();
         let fitted = tokio::task::spawn_blocking(move || {
             fit(&set, None, &groups, &FitOptions::default(), &mut |_| ControlFlow::Continue(()))
         })
@@ -77,6 +78,7 @@ impl StarterCommand {
         let mut card =
             Card::new(ProjectId(0), &spec.fingerprint, &spec.name, String::new(), train.len() as i64);
         card.heads.push(head);
+        card.set_learnt(&learnt);
         let bytes = VersionFile { card, heads: vec![fitted.head] }.to_bytes()?;
         std::fs::write(&self.out, &bytes)
             .with_context(|| format!("`{}` can't be written", self.out.display()))?;

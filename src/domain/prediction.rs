@@ -44,12 +44,16 @@ pub struct Decision {
 impl Decision {
     /// Decides from one calibrated probability per class. Values out of 0..=1 are clamped.
     ///
-    /// Single: the most likely class, the first of equals. Multiple: every class of at least
-    /// `score_threshold`, else 0.5. Nothing is chosen below the threshold.
+    /// Single: the most likely class, the first of equals, if it reaches the threshold; multiple: every class
+    /// that does. The threshold is the label config's, else `default`, else 0 (single) or 0.5 (multiple).
     ///
     /// # Errors
     /// [`PredictionError`] where the probabilities don't belong to this head or are not numbers.
-    pub fn new(head: &HeadSpec, probabilities: &[f32]) -> Result<Self, PredictionError> {
+    pub fn new(
+        head: &HeadSpec,
+        probabilities: &[f32],
+        default: Option<f32>,
+    ) -> Result<Self, PredictionError> {
         let name = || head.from_name.clone();
         if probabilities.len() != head.classes.len() || probabilities.is_empty() {
             let (classes, probabilities) = (head.classes.len(), probabilities.len());
@@ -59,9 +63,10 @@ impl Decision {
             return Err(PredictionError::NotANumber { head: name() });
         }
         let clamped: Vec<f32> = probabilities.iter().map(|p| p.clamp(0.0, 1.0)).collect();
+        let threshold = head.score_threshold.or(default);
         Ok(match head.kind {
-            ChoiceKind::Single => Self::single(&clamped, head.score_threshold.unwrap_or(0.0)),
-            ChoiceKind::Multiple => Self::multiple(&clamped, head.score_threshold.unwrap_or(TICKED_FROM)),
+            ChoiceKind::Single => Self::single(&clamped, threshold.unwrap_or(0.0)),
+            ChoiceKind::Multiple => Self::multiple(&clamped, threshold.unwrap_or(TICKED_FROM)),
         })
     }
 
@@ -139,11 +144,12 @@ impl From<&Class> for ChoiceValue {
 impl Prediction {
     /// Builds the prediction of one image from each head's calibrated probabilities, one per class.
     ///
-    /// Heads with `model_skip` and heads whose [`Decision`] fails say nothing; `None` where all do.
-    pub fn new(heads: &[(&HeadSpec, &[f32])], version: &str) -> Option<Self> {
+    /// Heads with `model_skip` and heads whose [`Decision`] fails say nothing; `None` where all do. `threshold`
+    /// is for heads without one of their own.
+    pub fn new(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Option<Self> {
         let spoken = heads.iter().filter(|(head, _)| !head.skip);
         let decided: Vec<(&HeadSpec, Decision)> =
-            spoken.filter_map(|(head, p)| Some((*head, Decision::new(head, p).ok()?))).collect();
+            spoken.filter_map(|(head, p)| Some((*head, Decision::new(head, p, threshold).ok()?))).collect();
         let score = decided.iter().map(|(_, decision)| decision.certainty).reduce(f32::min)?;
         let result = decided.iter().filter_map(|(head, decision)| region(head, decision, version)).collect();
         Some(Self { result, score: rounded(score), model_version: version.to_owned() })
@@ -151,8 +157,8 @@ impl Prediction {
 }
 
 /// [`Prediction::new`] as JSON; `[]`, Label Studio's "no prediction for this task", where no head speaks.
-pub fn prediction_json(task_heads: &[(&HeadSpec, &[f32])], version: &str) -> Value {
-    Prediction::new(task_heads, version)
+pub fn prediction_json(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Value {
+    Prediction::new(heads, version, threshold)
         .and_then(|prediction| serde_json::to_value(prediction).ok())
         .unwrap_or_else(|| Value::Array(Vec::new()))
 }
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_single_head_gives_the_most_likely_class_with_its_probability() {
-        let json = prediction_json(&[(&head("weather", ""), &[0.2, 0.67, 0.13])], "v1");
+        let json = prediction_json(&[(&head("weather", ""), &[0.2, 0.67, 0.13])], "v1", None);
         let id = json["result"][0]["id"].clone();
         assert_eq!(id.as_str().map(str::len), Some(10));
         let expected = json!({
@@ -205,18 +211,18 @@ mod tests {
         assert_eq!(json, expected);
         assert_eq!(
             json.to_string(),
-            prediction_json(&[(&head("weather", ""), &[0.2, 0.67, 0.13])], "v1").to_string()
+            prediction_json(&[(&head("weather", ""), &[0.2, 0.67, 0.13])], "v1", None).to_string()
         );
     }
 
     #[test]
     fn a_multiple_head_ticks_every_likely_class_and_scores_its_least_certain_one() {
         let head = head("m", r#"choice="multiple""#);
-        let prediction = Prediction::new(&[(&head, &[0.9, 0.5, 0.05])], "v1").unwrap();
+        let prediction = Prediction::new(&[(&head, &[0.9, 0.5, 0.05])], "v1", None).unwrap();
         let names = ["rain", "shine"].map(|name| ChoiceValue::Name(name.to_owned()));
         assert_eq!(prediction.result[0].value.choices, names);
         assert_eq!(prediction.score, 0.5);
-        let nothing = Prediction::new(&[(&head, &[0.1, 0.2, 0.05])], "v1").unwrap();
+        let nothing = Prediction::new(&[(&head, &[0.1, 0.2, 0.05])], "v1", None).unwrap();
         assert_eq!((nothing.result.len(), nothing.score), (0, 0.8));
     }
 
@@ -226,7 +232,7 @@ mod tests {
             <Choice value="A"><Choice value="B" alias="b"/></Choice><Choice value="C"/></Choices></View>"#;
         let config = LabelConfig::parse(xml).unwrap();
         for (probabilities, choices) in [([0.9, 0.1], json!([["A", "b"]])), ([0.1, 0.9], json!([["C"]]))] {
-            let json = prediction_json(&[(&config.heads[0], &probabilities)], "v1");
+            let json = prediction_json(&[(&config.heads[0], &probabilities)], "v1", None);
             assert_eq!(json["result"][0]["value"]["choices"], choices);
         }
     }
@@ -237,21 +243,29 @@ mod tests {
             (head("a", ""), head("b", r#"model_score_threshold="0.6""#), head("c", r#"model_skip="true""#));
         let heads: [(&HeadSpec, &[f32]); 3] =
             [(&sure, &[0.9, 0.1, 0.0]), (&unsure, &[0.4, 0.3, 0.3]), (&skipped, &[0.34, 0.33, 0.33])];
-        let prediction = Prediction::new(&heads, "v1").unwrap();
+        let prediction = Prediction::new(&heads, "v1", None).unwrap();
         let names: Vec<&str> = prediction.result.iter().map(|region| region.from_name.as_str()).collect();
         assert_eq!((names, prediction.score), (vec!["a"], 0.4));
-        assert_eq!(prediction_json(&heads[2..], "v1"), json!([]), "a skipped head says nothing");
-        assert_eq!(prediction_json(&[], "v1"), json!([]));
+        let stricter = Prediction::new(&heads[..1], "v1", Some(0.95)).unwrap();
+        assert_eq!(
+            (stricter.result.len(), stricter.score),
+            (0, 0.9),
+            "the setting counts where the config is silent"
+        );
+        let own = Prediction::new(&heads[1..2], "v1", Some(0.1)).unwrap();
+        assert_eq!(own.result.len(), 0, "the label config's own threshold wins");
+        assert_eq!(prediction_json(&heads[2..], "v1", None), json!([]), "a skipped head says nothing");
+        assert_eq!(prediction_json(&[], "v1", None), json!([]));
     }
 
     #[test]
     fn numbers_that_are_none_are_no_prediction() {
         let head = head("a", "");
-        assert_eq!(prediction_json(&[(&head, &[f32::NAN, 0.1, 0.1])], "v1"), json!([]));
-        assert_eq!(prediction_json(&[(&head, &[0.5, 0.5])], "v1"), json!([]));
-        let error = Decision::new(&head, &[0.5, 0.5]).unwrap_err();
+        assert_eq!(prediction_json(&[(&head, &[f32::NAN, 0.1, 0.1])], "v1", None), json!([]));
+        assert_eq!(prediction_json(&[(&head, &[0.5, 0.5])], "v1", None), json!([]));
+        let error = Decision::new(&head, &[0.5, 0.5], None).unwrap_err();
         assert_eq!(error.to_string(), "head `a` has 3 classes but 2 probabilities; retrain it");
-        let clamped = Prediction::new(&[(&head, &[f32::INFINITY, -3.0, 0.0])], "v1").unwrap();
+        let clamped = Prediction::new(&[(&head, &[f32::INFINITY, -3.0, 0.0])], "v1", None).unwrap();
         assert_eq!(clamped.score, 1.0);
     }
 
@@ -262,10 +276,10 @@ mod tests {
         ) {
             let (a, b) = (head("a", ""), head("b", r#"choice="multiple""#));
             let heads: [(&HeadSpec, &[f32]); 2] = [(&a, &single), (&b, &multiple)];
-            let json = prediction_json(&heads, "v1");
+            let json = prediction_json(&heads, "v1", None);
             let read: Prediction = serde_json::from_value(json).unwrap();
             prop_assert!((0.0..=1.0).contains(&read.score));
-            prop_assert_eq!(Some(read), Prediction::new(&heads, "v1"));
+            prop_assert_eq!(Some(read), Prediction::new(&heads, "v1", None));
         }
     }
 }

@@ -31,8 +31,6 @@ pub enum ApiError {
     Unauthorized,
     #[error("no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
-    #[error("{0}")]
-    Conflict(String),
     #[error(transparent)]
     Inference(#[from] InferenceError),
     #[error(transparent)]
@@ -72,7 +70,6 @@ impl ApiError {
             Self::NotFound { .. } => {
                 (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
             }
-            Self::Conflict(_) => (S::CONFLICT, "conflict", "connect a project first"),
             Self::Inference(InferenceError::Busy { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")
             }
@@ -80,8 +77,16 @@ impl ApiError {
                 (S::SERVICE_UNAVAILABLE, "shutting_down", "try again once the server is back")
             }
             Self::Inference(_) => (S::INTERNAL_SERVER_ERROR, "inference_failed", "see the server's log"),
-            Self::Storage(_) => (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log"),
+            Self::Storage(_) | Self::Training(TrainingError::Storage(_)) => {
+                (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log")
+            }
             Self::Models(_) => (S::INTERNAL_SERVER_ERROR, "model_unavailable", "see the server's log"),
+            Self::Training(TrainingError::NoProject) => (S::CONFLICT, "conflict", "connect a project first"),
+            Self::Training(TrainingError::Annotation { .. }) => (
+                S::BAD_REQUEST,
+                "invalid_field",
+                "send tasks with their annotations as Label Studio exports them",
+            ),
             Self::Training(_) => (S::INTERNAL_SERVER_ERROR, "training_failed", "see the server's log"),
         }
     }

@@ -134,7 +134,7 @@ async fn predict_tasks(
         if known.is_empty() {
             return json!([]);
         }
-        prediction_json(&known, &serving.version)
+        prediction_json(&known, &serving.version, state.score_threshold)
     });
     Ok(results.collect())
 }

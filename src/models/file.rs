@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::ids::ProjectId;
+use crate::domain::ids::{ContentHash, ProjectId};
 use crate::domain::label_config::ChoiceKind;
 use crate::eval::Evaluation;
 use crate::model::{Head, ModelError};
@@ -28,6 +28,8 @@ pub enum FileError {
     Card(#[from] serde_json::Error),
     #[error("format {found} is newer than this program's {FORMAT}; update weathervane")]
     Newer { found: u32 },
+    #[error("the head has no evaluation")]
+    NoEvaluation,
     #[error("{cards} heads in the card, {heads} in the file")]
     Heads { cards: usize, heads: usize },
     #[error("head {index}: {source}")]
@@ -53,7 +55,19 @@ pub struct Card {
     pub config_digest: String,
     /// Labelled tasks the version learnt from.
     pub labels: i64,
+    /// [`short_hash`] of every training image, one after the other, ascending; empty where nobody will ask.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub learnt: String,
     pub heads: Vec<HeadCard>,
+}
+
+/// Hexadecimal digits that tell one training image from others: 32 bits mistake one new image in five million for
+/// one of a thousand.
+pub(super) const SHORT_HASH: usize = 8;
+
+/// The first digits of an image's hash.
+pub(super) fn short_hash(hash: ContentHash) -> String {
+    hash.to_hex()[..SHORT_HASH].to_owned()
 }
 
 /// What a head says of itself.
@@ -105,7 +119,16 @@ impl Card {
         labels: i64,
     ) -> Self {
         let (fingerprint, backbone) = (fingerprint.to_owned(), backbone.to_owned());
-        Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, heads: Vec::new() }
+        let (learnt, heads) = (String::new(), Vec::new());
+        Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, learnt, heads }
+    }
+
+    /// Writes down which images the version learnt from.
+    pub fn set_learnt(&mut self, images: &[ContentHash]) {
+        let mut hashes: Vec<String> = images.iter().copied().map(short_hash).collect();
+        hashes.sort();
+        hashes.dedup();
+        self.learnt = hashes.concat();
     }
 
     /// Names, kinds and classes, for the database row.

@@ -1,9 +1,12 @@
 //! The built-in weather model: pre-annotates a matching project from its first task on.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::file::{FileError, VersionFile};
+use super::file::{FileError, SHORT_HASH, VersionFile, short_hash};
+use crate::domain::ids::ContentHash;
 use crate::domain::label_config::{ChoiceKind, HeadSpec};
+use crate::eval::Evaluation;
 use crate::model::Head;
 
 /// Made by `weathervane starter` on the training images named in NOTICE.
@@ -22,7 +25,10 @@ const SYNONYMS: [(&str, &[&str]); 4] = [
 pub struct Starter {
     pub head: Arc<Head>,
     pub version: String,
+    /// Out of fold on its training images.
+    pub evaluation: Evaluation,
     classes: Vec<String>,
+    learnt: HashSet<String>,
     fingerprint: String,
 }
 
@@ -40,10 +46,14 @@ impl Starter {
         let (Some(card), true) = (file.card.heads.first().cloned(), file.heads.len() == 1) else {
             return Err(FileError::Heads { cards: file.card.heads.len(), heads: file.heads.len() });
         };
+        let Some(evaluation) = card.evaluation else { return Err(FileError::NoEvaluation) };
+        let digits = file.card.learnt.as_bytes().chunks_exact(SHORT_HASH);
         Ok(Self {
             head: Arc::new(file.heads.remove(0)),
             version: format!("starter-{digest}"),
+            evaluation,
             classes: card.classes,
+            learnt: digits.map(|hash| String::from_utf8_lossy(hash).into_owned()).collect(),
             fingerprint: file.card.fingerprint,
         })
     }
@@ -51,6 +61,11 @@ impl Starter {
     /// Whether the starter was made for this backbone.
     pub fn fits(&self, fingerprint: &str) -> bool {
         self.fingerprint == fingerprint
+    }
+
+    /// Whether the image was among its training images.
+    pub fn has_learnt(&self, image: ContentHash) -> bool {
+        self.learnt.contains(&short_hash(image))
     }
 
     /// For each class of the label config the starter's class it means; `None` unless every class means one and
@@ -91,6 +106,16 @@ fn meaning(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_built_in_file_can_be_read_and_knows_its_training_images() {
+        let starter = Starter::built_in().unwrap();
+        assert_eq!(starter.classes, ["cloudy", "rain", "shine", "sunrise"]);
+        // Some of the 896 are copies of each other, byte for byte.
+        assert!(starter.evaluation.accuracy > 0.9 && starter.evaluation.n == 896);
+        assert!((850..=896).contains(&starter.learnt.len()), "{}", starter.learnt.len());
+        assert!(!starter.has_learnt(ContentHash::new([0; 32])));
+    }
 
     #[test]
     fn names_match_by_case_plural_and_synonym_and_no_further() {

@@ -57,7 +57,7 @@ impl Training {
                 .iter()
                 .filter_map(|(task, annotations)| Some((*task, consensus(annotations, spec)?)))
                 .collect();
-            let classes = classes_seen(&targets);
+            let classes = classes_seen(targets.iter().map(|(_, target)| target));
             if classes < 2 {
                 missing.push(format!(
                     "`{}` has labels of {classes} classes, at least 2 are needed",
@@ -108,18 +108,26 @@ impl Training {
         }
         let batch = self.0.embedder.embed(wanted).await?;
         let mut rows: Vec<(Arc<Embedded>, &Target)> = Vec::with_capacity(batch.len());
-        let mut left_out = 0;
+        let mut left_out = Vec::new();
         for (embedded, target) in batch.into_iter().zip(labels) {
             match embedded {
                 Ok(embedded) => rows.push((embedded, target)),
-                Err(error) => {
-                    left_out += 1;
-                    tracing::warn!(%project, %error, "labelled image left out of training");
-                }
+                Err(error) => left_out.push(error),
             }
         }
-        if left_out > 0 {
-            metrics::counter!("weathervane_labels_left_out_total").increment(left_out);
+        if let Some(first) = left_out.first() {
+            metrics::counter!("weathervane_labels_left_out_total").increment(left_out.len() as u64);
+            for error in &left_out {
+                tracing::warn!(%project, %error, "labelled image left out of training");
+            }
+            if classes_seen(rows.iter().map(|(_, target)| *target)) < 2 {
+                return Err(TrainingError::ImagesMissing {
+                    head: spec.from_name.clone(),
+                    left_out: left_out.len(),
+                    labels: targets.len(),
+                    first: first.to_string(),
+                });
+            }
         }
         Ok(assemble(self.0.embedder.spec().dim(), spec, &rows))
     }
@@ -140,9 +148,9 @@ fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> T
     TrainingSet { features, targets, hashes }
 }
 
-fn classes_seen(targets: &[(TaskId, Target)]) -> usize {
+fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
     let mut seen = std::collections::BTreeSet::new();
-    for (_, target) in targets {
+    for target in targets {
         match target {
             Target::Single(class) => drop(seen.insert(*class)),
             Target::Multiple(flags) => {

@@ -192,13 +192,25 @@ impl Training {
         outcome.job.ok_or(TrainingError::NoProject)
     }
 
+    /// Asks for a training if the project has labels that none has learnt, and the trigger is every submit.
+    pub(super) async fn learn_pending(&self, project: ProjectId, reason: &str) {
+        if self.0.policy.trigger != Trigger::Submit {
+            return;
+        }
+        let request = JobRequest {
+            min_updates: self.0.policy.each_n_updates,
+            force: false,
+            ..Self::at_once(TRAIN, reason)
+        };
+        match self.0.storage.enqueue_job(project, &request, (self.0.now)()).await {
+            Ok(None) => {}
+            Ok(Some(_)) => self.0.wake.notify_one(),
+            Err(error) => tracing::warn!(%project, %error, "training not queued"),
+        }
+    }
+
     /// Puts a forced training into the queue.
-    pub(super) async fn enqueue(
-        &self,
-        project: ProjectId,
-        reason: &str,
-        now: i64,
-    ) -> Result<(), TrainingError> {
+    async fn enqueue(&self, project: ProjectId, reason: &str, now: i64) -> Result<(), TrainingError> {
         self.0.storage.enqueue_job(project, &Self::at_once(TRAIN, reason), now).await?;
         self.0.wake.notify_one();
         Ok(())
@@ -263,6 +275,7 @@ fn known_action(action: &str) -> &'static str {
         "ANNOTATION_UPDATED" | "ANNOTATIONS_UPDATED" => "annotations_updated",
         "ANNOTATION_DELETED" | "ANNOTATIONS_DELETED" => "annotations_deleted",
         "TASK_CREATED" | "TASKS_CREATED" => "tasks_created",
+        "TASK_UPDATED" | "TASKS_UPDATED" => "tasks_updated",
         "TASK_DELETED" | "TASKS_DELETED" => "tasks_deleted",
         "PROJECT_CREATED" | "PROJECT_UPDATED" | "PROJECT_DELETED" => "project",
         "START_TRAINING" => "start_training",

@@ -1,7 +1,7 @@
 //! Label Studio is the truth about annotations: compare with its export and repair.
 
 use super::intake::{read_annotated, task_record};
-use super::{Training, TrainingError, Trigger};
+use super::{Training, TrainingError};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::LabelStudioError;
 use crate::storage::{Export, Reconciled};
@@ -26,7 +26,8 @@ impl Training {
         Ok(self.0.storage.replace_from_export(project, &export, now).await?)
     }
 
-    /// Compares every project with Label Studio's export; where labels differ, a training is asked for.
+    /// Compares every project with Label Studio's export; where labels differ, or an earlier training failed, one is
+    /// asked for.
     pub async fn reconcile_all(&self) {
         let projects = match self.0.storage.projects().await {
             Ok(projects) => projects,
@@ -34,15 +35,12 @@ impl Training {
         };
         for project in projects {
             match self.pull_export(project.id).await {
-                Ok(found) if found.label_changes == 0 => {}
                 Ok(found) => {
-                    tracing::info!(project = %project.id, added = found.added, changed = found.changed,
-                        removed = found.removed, "labels repaired from Label Studio's export");
-                    if self.0.policy.trigger == Trigger::Submit
-                        && let Err(error) = self.enqueue(project.id, "labels repaired", (self.0.now)()).await
-                    {
-                        tracing::warn!(project = %project.id, %error, "training not queued");
+                    if found.label_changes > 0 {
+                        tracing::info!(project = %project.id, added = found.added, changed = found.changed,
+                            removed = found.removed, "labels repaired from Label Studio's export");
                     }
+                    self.learn_pending(project.id, "labels repaired").await;
                 }
                 Err(TrainingError::ProjectGone(project)) => {
                     let error = TrainingError::ProjectGone(project).to_string();

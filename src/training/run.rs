@@ -10,7 +10,7 @@ use super::intake::PULL_AND_TRAIN;
 use super::{Training, TrainingError};
 use crate::domain::label_config::LabelConfig;
 use crate::eval::Evaluation;
-use crate::model::{FitOptions, Fitted, Progress, Targets};
+use crate::model::{FitError, FitOptions, Fitted, Progress, Targets};
 use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, VersionFile};
 use crate::storage::Job;
 
@@ -48,7 +48,10 @@ impl Training {
         let mut fitted = Vec::with_capacity(fits.len());
         for (head, fit) in heads.iter().zip(fits) {
             let name = head.spec.from_name.clone();
-            fitted.push(fit.map_err(|source| TrainingError::Fit { head: name, source })?);
+            fitted.push(fit.map_err(|source| match source {
+                FitError::Cancelled => TrainingError::Cancelled,
+                source => TrainingError::Fit { head: name, source },
+            })?);
         }
         let file = self.version_file(job, &config, labels, &heads, fitted)?;
         let draft = Draft { project: job.project, file, job: Some(job.id) };
@@ -109,13 +112,21 @@ impl Training {
         let Some(columns) = starter.columns(&data.spec) else { return Ok(None) };
         let fit_error = |source| TrainingError::Fit { head: data.spec.from_name.clone(), source };
         let head = starter.head.select(&columns).map_err(|error| fit_error(error.into()))?;
-        let rows = data.set.features.rows();
-        let mut probabilities = Vec::with_capacity(labels.len());
-        for row in rows {
-            probabilities.push(head.probabilities(row).map_err(|error| fit_error(error.into()))?);
+        let (mut probabilities, mut unseen) = (Vec::new(), Vec::new());
+        for ((row, label), hash) in data.set.features.rows().zip(labels).zip(&data.set.hashes) {
+            if !starter.has_learnt(*hash) {
+                probabilities.push(head.probabilities(row).map_err(|error| fit_error(error.into()))?);
+                unseen.push(*label);
+            }
         }
-        let accuracy = crate::eval::accuracy(&probabilities, labels);
-        let log_loss = crate::eval::log_loss(&probabilities, labels);
+        // Its own training images say nothing about it: there its out-of-fold figures stand in.
+        let told = &starter.evaluation;
+        let seen = (labels.len() - unseen.len()) as f64;
+        let mean = |of_unseen: f64, of_seen: f64| {
+            (of_unseen * unseen.len() as f64 + of_seen * seen) / labels.len() as f64
+        };
+        let accuracy = mean(crate::eval::accuracy(&probabilities, &unseen), told.accuracy);
+        let log_loss = mean(crate::eval::log_loss(&probabilities, &unseen), told.log_loss);
         Ok(Some(StarterTrial { head, accuracy, log_loss }))
     }
 }

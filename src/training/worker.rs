@@ -25,6 +25,7 @@ const RETRY: Duration = Duration::from_secs(2);
 impl Training {
     /// Runs due jobs until `stop`; then the running one is cancelled and its lease given back.
     pub async fn run(&self, stop: CancellationToken) {
+        self.catch_up().await;
         loop {
             let now = (self.0.now)();
             let claimed = match self.0.storage.claim_job(&self.0.owner, now, micros(LEASE)).await {
@@ -56,6 +57,19 @@ impl Training {
         self.0.trainer.cancel();
         if let Err(error) = self.0.storage.release_jobs(&self.0.owner, (self.0.now)()).await {
             tracing::warn!(%error, "running job not given back; its lease ends in {} s", LEASE.as_secs());
+        }
+    }
+
+    /// Asks for the trainings that earlier ones owe: those given up while images could not be had, or for an error
+    /// since mended.
+    async fn catch_up(&self) {
+        match self.0.storage.projects().await {
+            Ok(projects) => {
+                for project in projects {
+                    self.learn_pending(project.id, "labels not learnt before the restart").await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "projects can't be read, no training caught up on"),
         }
     }
 
@@ -147,6 +161,7 @@ impl TrainingError {
                 | Self::Models(_)
                 | Self::LabelStudio(_)
                 | Self::Inference(_)
+                | Self::ImagesMissing { .. }
                 | Self::Panicked(_)
         )
     }

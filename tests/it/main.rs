@@ -8,4 +8,5 @@ mod fixtures;
 mod images;
 mod learning;
 mod protocol;
+mod publish;
 mod restart;

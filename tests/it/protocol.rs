@@ -112,6 +112,32 @@ async fn setup_and_predictions_carry_the_same_version() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn below_the_score_threshold_nothing_is_ticked_and_the_score_stays() {
+    let server = Server::start(&["--model-score-threshold", "1.0"]).await;
+    learn(&server).await;
+    let results = server.predict(WEATHER, &[(900, data_uri(1, 50))]).await;
+    assert_eq!(results[0]["result"], json!([]), "{results:?}");
+    assert!(results[0]["score"].as_f64().is_some_and(|score| score > 0.25), "{results:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_training_needs_a_project_and_annotations_that_can_be_read() {
+    let server = Server::start(&[]).await;
+    let answer = server.post("/train", &json!({})).await;
+    assert_eq!(answer.status(), 409);
+    let answer: serde_json::Value = answer.json().await.expect("errors are JSON");
+    assert_eq!((&answer["code"], &answer["hint"]), (&json!("conflict"), &json!("connect a project first")));
+    let unreadable =
+        json!({"project": "1.1", "annotations": [{"id": 4, "data": {}, "annotations": [{"id": "x"}]}]});
+    let answer = server.post("/train", &unreadable).await;
+    assert_eq!(answer.status(), 400);
+    let answer: serde_json::Value = answer.json().await.expect("errors are JSON");
+    assert!(answer["detail"].as_str().is_some_and(|detail| detail.contains("annotation 0")), "{answer}");
+    server.stop().await;
+}
+
 /// Teaches three pictures of each class and gives the version that came of it.
 async fn learn(server: &Server) -> String {
     for id in 0..12 {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::pictures::{CLASSES, data_uri};
+use crate::support::label_studio::{self, TOKEN};
+use crate::support::pictures::{CLASSES, data_uri, png};
 use crate::support::{Server, WEATHER};
 
 #[tokio::test]
@@ -38,6 +39,30 @@ async fn a_job_that_was_queued_at_the_stop_runs_after_the_start() {
     let data = server.stop().await;
     let server = Server::start_on(data, &[]).await;
     server.annotate(WEATHER, 9, &data_uri(1, 9), CLASSES[1]).await;
+    server.version_after(WEATHER, "untrained").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_training_that_lacked_the_images_is_caught_up_on_once_they_can_be_had() {
+    let fake = label_studio::start().await;
+    let url = fake.uri();
+    let wrong =
+        ["--label-studio-url", &url, "--label-studio-api-key", "ffffffffffffffffffffffffffffffffffffffff"];
+    let server = Server::start(&wrong).await;
+    for id in 1..=8 {
+        let class = id as usize % 2;
+        let at = format!("/data/upload/1/{id}.png");
+        label_studio::upload(&fake, &at, png(class, id as u32)).await;
+        server.annotate(WEATHER, id, &at, CLASSES[class]).await;
+    }
+    let answer = server.post_json("/train", &json!({"project": "1.1700000000"})).await;
+    let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
+    let error = job["error"].as_str().unwrap_or_default();
+    assert!(job["state"] == "failed" && error.contains("8 of 8 labelled images can't be had"), "{job:#}");
+    let data = server.stop().await;
+
+    let server = Server::start_on(data, &["--label-studio-url", &url, "--label-studio-api-key", TOKEN]).await;
     server.version_after(WEATHER, "untrained").await;
     server.stop().await;
 }

@@ -1,0 +1,80 @@
+//! What runs beside the server until it stops.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{connect, unix_micros};
+use crate::labelstudio::Client;
+use crate::models::Models;
+use crate::storage::Storage;
+use crate::training::Training;
+
+/// Versions that another replica publishes serve here after so long at most.
+const FOLLOW: Duration = Duration::from_secs(3);
+
+/// Events are kept for so long, to recognise repeated deliveries and for people to look back.
+const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// How often old events are looked for.
+const FORGET: Duration = Duration::from_secs(24 * 3600);
+
+/// Checks the token once, then compares labels with Label Studio's at start and on the timer.
+pub(super) async fn keep_truth(
+    training: Training,
+    client: Client,
+    every: Option<Duration>,
+    stop: CancellationToken,
+) {
+    if !client.is_configured() {
+        return;
+    }
+    if stop.run_until_cancelled(connect::verify(&client)).await.is_none() {
+        return;
+    }
+    if let Some(every) = every {
+        repeat(every, &stop, || training.reconcile_all()).await;
+    }
+}
+
+/// Takes over what other processes on the same database publish.
+pub(super) async fn follow_replicas(models: Models, stop: CancellationToken) {
+    repeat(FOLLOW, &stop, || async {
+        if let Err(error) = models.load_all().await {
+            tracing::warn!(%error, "versions of other processes not looked for");
+        }
+    })
+    .await;
+}
+
+/// Keeps the table of events from growing for ever.
+pub(super) async fn forget_old_events(storage: Storage, stop: CancellationToken) {
+    repeat(FORGET, &stop, || async {
+        let before = unix_micros() - i64::try_from(EVENTS_KEPT.as_micros()).unwrap_or(i64::MAX);
+        match storage.prune_events(before).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "events older than 90 days forgotten"),
+            Err(error) => tracing::warn!(%error, "old events not forgotten"),
+        }
+    })
+    .await;
+}
+
+/// Does something now and then every so often, until `stop`.
+async fn repeat<F: Future<Output = ()>>(
+    every: Duration,
+    stop: &CancellationToken,
+    mut work: impl FnMut() -> F,
+) {
+    let mut timer = tokio::time::interval(every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let round = async {
+            timer.tick().await;
+            work().await;
+        };
+        if stop.run_until_cancelled(round).await.is_none() {
+            return;
+        }
+    }
+}
