@@ -34,7 +34,8 @@ impl Figures {
 impl Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { values, unit } = self;
-        let digits = if values[values.len() - 1] < 100.0 { 1 } else { 0 };
+        // Three digits say what a noisy machine can tell.
+        let digits = (2.0 - self.median().abs().max(1e-3).log10().floor()).clamp(0.0, 3.0) as usize;
         write!(
             f,
             "median {:.digits$} {unit}, p95 {:.digits$} ({:.digits$} to {:.digits$}, n {})",
