@@ -2,6 +2,10 @@
 //!
 //! A model that learnt one of them has seen the other, so they never stand on both sides of a fold.
 
+use std::collections::HashMap;
+
+use faer::{Mat, MatRef};
+
 use crate::domain::ids::ContentHash;
 
 /// Cosine from which two standardised embeddings count as near-copies. On 1,121 weather photographs it finds 91 % of
@@ -15,28 +19,48 @@ const SKETCH: usize = 48;
 /// sketch of one pair in 200 at the threshold errs by more (chi-squared, 48 degrees of freedom).
 const SKETCH_MARGIN: f32 = 1.6;
 
+/// Rows whose sketches are compared with all later ones at once.
+const BLOCK: usize = 256;
+
 /// Group of each row: rows of one content, or nearer than [`NEAR_COPY`], also over several steps, share a number.
 ///
 /// `values` is `n x dim`, standardised, one row for each hash. Rows are scaled to length one; a random projection keeps
 /// distances well enough (Achlioptas 2003) that only pairs near in it are compared in full. Cost: `n² x 48 / 2` and
-/// `n x dim x 48`.
+/// `n x dim x 48`, both as products of matrices.
 pub fn near_copies(values: &[f32], dim: usize, hashes: &[ContentHash]) -> Vec<usize> {
-    let rows: Vec<Vec<f32>> = values.chunks_exact(dim.max(1)).map(unit).collect();
-    let sketches: Vec<[f32; SKETCH]> = sketches(&rows, dim);
+    let n = hashes.len();
+    let rows: Vec<f32> = values.chunks_exact(dim.max(1)).flat_map(unit).collect();
+    let row = |index: usize| &rows[index * dim..(index + 1) * dim];
+    let mut groups: Vec<usize> = (0..n).collect();
+    let mut first: HashMap<ContentHash, usize> = HashMap::new();
+    for (index, hash) in hashes.iter().enumerate() {
+        join(&mut groups, *first.entry(*hash).or_insert(index), index);
+    }
+    let sketches = MatRef::from_row_major_slice(&rows, n, dim) * signs(dim);
+    let squares: Vec<f32> =
+        (0..n).map(|row| (0..SKETCH).map(|k| sketches[(row, k)] * sketches[(row, k)]).sum()).collect();
     // Two unit rows at the threshold are this far apart, squared.
     let limit = SKETCH_MARGIN * (2.0 - 2.0 * NEAR_COPY);
-    let mut groups: Vec<usize> = (0..hashes.len()).collect();
-    for a in 0..hashes.len() {
-        for b in a + 1..hashes.len() {
-            let same = hashes[a] == hashes[b]
-                || (distance(&sketches[a], &sketches[b]) < limit && dot(&rows[a], &rows[b]) >= NEAR_COPY);
-            if same {
-                let (a, b) = (root(&mut groups, a), root(&mut groups, b));
-                groups[a.max(b)] = a.min(b);
+    for start in (0..n).step_by(BLOCK) {
+        let block = sketches.subrows(start, BLOCK.min(n - start));
+        let products = sketches.subrows(start, n - start) * block.transpose();
+        for (column, a) in (start..start + block.nrows()).enumerate() {
+            for b in a + 1..n {
+                // |x - y|² = |x|² + |y|² - 2xy
+                let near = squares[a] + squares[b] - 2.0 * products[(b - start, column)] < limit;
+                if near && dot(row(a), row(b)) >= NEAR_COPY {
+                    join(&mut groups, a, b);
+                }
             }
         }
     }
-    (0..hashes.len()).map(|row| root(&mut groups, row)).collect()
+    (0..n).map(|row| root(&mut groups, row)).collect()
+}
+
+/// Makes one group of two rows' groups; its number is its least row.
+fn join(groups: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(groups, a), root(groups, b));
+    groups[a.max(b)] = a.min(b);
 }
 
 fn root(groups: &mut [usize], mut row: usize) -> usize {
@@ -52,8 +76,8 @@ fn unit(row: &[f32]) -> Vec<f32> {
     if length > 0.0 { row.iter().map(|value| value / length).collect() } else { row.to_vec() }
 }
 
-/// Products with 48 columns of random signs, scaled so that squared distances are kept on average.
-fn sketches(rows: &[Vec<f32>], dim: usize) -> Vec<[f32; SKETCH]> {
+/// `dim x 48` random signs, scaled so that products keep squared distances on average.
+fn signs(dim: usize) -> Mat<f32> {
     // Weyl's sequence through a 64-bit mixer (Steele 2014, SplitMix): signs that never change with a library.
     let sign_bits = |column: usize| {
         let mut bits = (column as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -62,22 +86,7 @@ fn sketches(rows: &[Vec<f32>], dim: usize) -> Vec<[f32; SKETCH]> {
         bits ^ (bits >> 31)
     };
     let scale = 1.0 / (SKETCH as f32).sqrt();
-    let signs: Vec<[f32; SKETCH]> = (0..dim)
-        .map(sign_bits)
-        .map(|bits| std::array::from_fn(|k| if bits >> k & 1 == 1 { scale } else { -scale }))
-        .collect();
-    let sketch = |row: &Vec<f32>| {
-        let mut sketch = [0.0; SKETCH];
-        for (value, signs) in row.iter().zip(&signs) {
-            sketch.iter_mut().zip(signs).for_each(|(sum, sign)| *sum += value * sign);
-        }
-        sketch
-    };
-    rows.iter().map(sketch).collect()
-}
-
-fn distance(a: &[f32; SKETCH], b: &[f32; SKETCH]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+    Mat::from_fn(dim, SKETCH, |column, k| if sign_bits(column) >> k & 1 == 1 { scale } else { -scale })
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
