@@ -1,9 +1,9 @@
 //! Training a head on cached embeddings: milliseconds, no images.
 //!
-//! 1. [`scaling`]: columns are standardised by the pool, so that labels decide nothing yet.
-//! 2. [`evidence`]: the labels' marginal likelihood weighs the depths of the network and sets the ridge's strength.
+//! 1. [`scaling`]: columns are centred and scaled by the pool, so that labels decide nothing yet.
+//! 2. [`evidence`]: the labels' marginal likelihood weighs the depths of the network.
 //! 3. [`ridge`]: kernel ridge on one-hot targets, also for every fold, so that each label is judged by a model that
-//!    never saw it nor its near-copies.
+//!    never saw it nor its near-copies. The strength is the one that errs least there.
 //! 4. [`calibration`]: one temperature turns ridge scores into logits.
 //! 5. [`refine`]: a Burn module starts from there and follows the cross-entropy as far as the out-of-fold loss
 //!    improves.
@@ -171,7 +171,7 @@ impl TrainingSet {
 }
 
 /// Trains one head. `pool` holds embeddings of the project's images, labelled or not, whose columns' mean and
-/// spread standardise the features; without it the labelled rows serve. `watch` is told of every epoch and may end
+/// spread scale the features; without it the labelled rows serve. `watch` is told of every epoch and may end
 /// the training. The same input gives the same head.
 ///
 /// # Errors
@@ -186,14 +186,15 @@ pub fn fit(
     set.check(groups)?;
     let mut scaling = Scaling::of(pool.unwrap_or(&set.features), groups)?;
     let mut rows = scaling.apply(&set.features);
-    let copies = near_copies(&rows, set.features.dim, &set.hashes);
+    let copies = near_copies(&scaling.standardised(&rows), set.features.dim, &set.hashes);
     let folds = Folds::new(&set.targets, &copies);
     let targets = set.targets.one_hot();
 
-    let evidence = evidence::choose(&rows, &scaling, &set.targets)?;
-    scaling.weigh(&evidence.weights, &mut rows);
+    let weights = evidence::weights(&rows, &scaling, &set.targets)?;
+    scaling.weigh(&weights, &mut rows);
     let ridge = Ridge::new(&rows, set.features.dim, &set.targets)?;
-    let fits = ridge.fit_folds(&targets, &folds, evidence.strength)?;
+    let sums = ridge.sums(&targets, &folds);
+    let fits = ridge.fit_folds(&sums, &targets, &folds)?;
 
     let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
     let start =
@@ -203,7 +204,7 @@ pub fn fit(
     Ok(Fitted {
         head: Head::new(set.targets.activation(), set.features.dim, weight, bias)?,
         evaluation: set.targets.evaluate(&refined.out_of_fold),
-        group_weights: scaling.named(&evidence.weights),
+        group_weights: scaling.named(&weights),
         temperature,
         refined: refined.epochs > 0,
     })

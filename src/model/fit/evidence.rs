@@ -1,4 +1,4 @@
-//! Group weights and ridge strength by the marginal likelihood of the labels.
+//! Group weights by the marginal likelihood of the labels.
 //!
 //! Kernel ridge is the mean of a Gaussian process, so its hyperparameters have a likelihood that needs no held-out
 //! labels (Rasmussen & Williams 2006, eq. 5.8): with `K = Σ w_g K_g`, `C` classes and the noise variance profiled
@@ -19,18 +19,11 @@ const STRENGTHS: [f64; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 /// Labels that take part: more cost the cube and change the choice little.
 const MAX_LABELS: usize = 128;
 
-/// What the labels say about the features.
-pub(super) struct Choice {
-    /// One for each group, summing to one.
-    pub weights: Vec<f64>,
-    /// Ridge strength λ.
-    pub strength: f64,
-}
-
-/// Tries every combination of group weights and strengths on at most [`MAX_LABELS`] rows.
+/// The weight of each group, summing to one: the best of every combination of weights and ridge strengths on at most
+/// [`MAX_LABELS`] rows. The strength is not kept: out-of-fold errors choose a better one.
 ///
-/// `rows` is `n x dim`, standardised, without group weights.
-pub(super) fn choose(rows: &[f32], scaling: &Scaling, targets: &Targets) -> Result<Choice, FitError> {
+/// `rows` is `n x dim`, scaled, without group weights.
+pub(super) fn weights(rows: &[f32], scaling: &Scaling, targets: &Targets) -> Result<Vec<f64>, FitError> {
     let chosen = super::folds::spread_over_classes(targets, MAX_LABELS);
     let y = centred_targets(targets, &chosen);
     let dim = rows.len() / targets.len().max(1);
@@ -43,16 +36,16 @@ pub(super) fn choose(rows: &[f32], scaling: &Scaling, targets: &Targets) -> Resu
             centred(&(&part * part.transpose()))
         })
         .collect();
-    let mut best: Option<(f64, Choice)> = None;
+    let mut best: Option<(f64, Vec<f64>)> = None;
     for weights in combinations(kernels.len()) {
         for strength in STRENGTHS {
             let energy = energy(&kernels, &weights, strength, &y)?;
             if best.as_ref().is_none_or(|(least, _)| energy < *least) {
-                best = Some((energy, Choice { weights: weights.clone(), strength }));
+                best = Some((energy, weights.clone()));
             }
         }
     }
-    best.map(|(_, choice)| choice).ok_or(FitError::Empty)
+    best.map(|(_, weights)| weights).ok_or(FitError::Empty)
 }
 
 /// Every distinct direction of weights, each summing to one.

@@ -15,6 +15,9 @@ const MAX_LANDMARKS: usize = 512;
 /// Added to the landmarks' kernel, relative to its mean diagonal, where rows are copies of each other.
 const JITTER: f64 = 1e-6;
 
+/// Ridge strengths tried, relative to a kernel whose mean diagonal is about one.
+const STRENGTHS: [f64; 6] = [1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
+
 /// Labelled rows in the landmarks' basis.
 pub(super) struct Ridge<'a> {
     /// `n x m`; `z zᵀ` is the kernel.
@@ -59,22 +62,45 @@ impl<'a> Ridge<'a> {
         Ok(Self { z: transposed.transpose().to_owned(), factor, landmarks, rows })
     }
 
-    /// Ridge of strength λ without each fold and on all rows; the intercept is not shrunk.
-    pub(super) fn fit_folds(
-        &self,
-        targets: &Mat<f64>,
-        folds: &Folds,
-        strength: f64,
-    ) -> Result<Fits, FitError> {
-        let all = Sums::of(&self.z, targets);
-        let mut fits = Vec::with_capacity(folds.count + 1);
-        for fold in 0..folds.count {
+    /// Sums over all rows and over each fold: what fits of every strength are made of.
+    pub(super) fn sums(&self, targets: &Mat<f64>, folds: &Folds) -> FoldSums {
+        let parts = (0..folds.count).map(|fold| {
             let held_out: Vec<usize> = (0..self.z.nrows()).filter(|row| folds.of_row[*row] == fold).collect();
             let z = Mat::from_fn(held_out.len(), self.z.ncols(), |i, j| self.z[(held_out[i], j)]);
             let y = Mat::from_fn(held_out.len(), targets.ncols(), |i, j| targets[(held_out[i], j)]);
-            fits.push(all.without(&Sums::of(&z, &y)).solve(strength, &self.z)?);
+            Sums::of(&z, &y)
+        });
+        FoldSums { all: Sums::of(&self.z, targets), parts: parts.collect() }
+    }
+
+    /// Ridge without each fold and on all rows, of the strength with the least squared error out of fold; the
+    /// intercept is not shrunk. The error has one valley: the search goes down from the largest until it grows.
+    ///
+    /// Evidence is no guide here: it knows neither near-copies nor landmarks, and always chose the least strength.
+    /// At 600 and 700 labels of the weather photographs that cost 6 points out of fold and half a point of
+    /// accuracy on images that were not drawn; at 60 to 400 labels 0.2 to 0.4 points.
+    pub(super) fn fit_folds(
+        &self,
+        sums: &FoldSums,
+        targets: &Mat<f64>,
+        folds: &Folds,
+    ) -> Result<Fits, FitError> {
+        let mut best: Option<(f64, Fits)> = None;
+        for strength in STRENGTHS {
+            let fits = self.fit_all(sums, strength)?;
+            let error = (fits.out_of_fold(folds) - targets).squared_norm_l2();
+            if best.as_ref().is_some_and(|(least, _)| error >= *least) {
+                break;
+            }
+            best = Some((error, fits));
         }
-        fits.push(all.solve(strength, &self.z)?);
+        best.map(|(_, fits)| fits).ok_or(FitError::Factorisation)
+    }
+
+    fn fit_all(&self, sums: &FoldSums, strength: f64) -> Result<Fits, FitError> {
+        let without = sums.parts.iter().map(|part| sums.all.without(part).solve(strength, &self.z));
+        let mut fits = without.collect::<Result<Vec<_>, _>>()?;
+        fits.push(sums.all.solve(strength, &self.z)?);
         Ok(Fits(fits))
     }
 
@@ -96,6 +122,12 @@ impl Fits {
         let (n, classes) = (folds.of_row.len(), self.0[0].intercept.len());
         Mat::from_fn(n, classes, |row, class| self.0[folds.of_row[row]].scores[(row, class)])
     }
+}
+
+/// Sums of all rows and of each fold's.
+pub(super) struct FoldSums {
+    all: Sums,
+    parts: Vec<Sums>,
 }
 
 /// What ridge needs of a set of rows; sets are taken apart by subtraction.

@@ -1,4 +1,8 @@
-//! Standardising embeddings by the pool, and weighing groups of columns.
+//! Scaling embeddings by the pool, and weighing groups of columns.
+//!
+//! Columns are centred and each group is scaled as a whole: within a group the columns keep their spreads, so that
+//! what varies little stays small. Giving every column the same spread cost three points of accuracy at 30 labels
+//! (`benches/accuracy`, training images that were not drawn) and won nothing at 60.
 
 use std::ops::Range;
 
@@ -15,6 +19,8 @@ const LEAST_SPREAD: f32 = 1e-3;
 pub(super) struct Scaling {
     mean: Vec<f32>,
     scale: Vec<f32>,
+    /// What brings each scaled column to the spread of its group's mean.
+    standard: Vec<f32>,
     /// Columns of each weighed group; neighbouring blocks of a network share one.
     pub groups: Vec<(String, Range<usize>)>,
 }
@@ -28,15 +34,16 @@ impl Scaling {
         if mean.iter().chain(&spread).any(|value| !value.is_finite()) {
             return Err(ModelError::NotFinite.into());
         }
-        let mut scale = vec![0.0; mean.len()];
+        let (mut scale, mut standard) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
         for (_, columns) in &groups {
             let of_group = &spread[columns.clone()];
             let typical = (of_group.iter().map(|s| s * s).sum::<f32>() / of_group.len() as f32).sqrt();
             for column in columns.clone().filter(|column| spread[*column] > LEAST_SPREAD * typical) {
-                scale[column] = 1.0 / (spread[column] * (columns.len() as f32).sqrt());
+                scale[column] = 1.0 / (typical * (columns.len() as f32).sqrt());
+                standard[column] = typical / spread[column];
             }
         }
-        Ok(Self { mean, scale, groups })
+        Ok(Self { mean, scale, standard, groups })
     }
 
     /// Rows as the head sees them, row-major `n x dim`.
@@ -48,6 +55,12 @@ impl Scaling {
             }
         }
         values
+    }
+
+    /// Scaled rows with all columns of a group at one spread: what near-copies are told by.
+    pub(super) fn standardised(&self, rows: &[f32]) -> Vec<f32> {
+        let factors = self.standard.iter().cycle();
+        rows.iter().zip(factors).map(|(value, factor)| value * factor).collect()
     }
 
     /// Multiplies each group's columns by the root of its weight, in the map and in rows it was applied to.
