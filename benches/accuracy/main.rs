@@ -22,9 +22,6 @@ use weathervane::model::{
     load_backbone,
 };
 
-/// Labels drawn; beyond them the whole training set is taken.
-const LABELS: [usize; 2] = [30, 60];
-
 /// Draws of each number of labels.
 const SEEDS: u64 = 10;
 
@@ -43,6 +40,10 @@ struct Line {
     /// in a second round
     #[arg(long, env = "BENCH_NEAR_DUPLICATES", value_name = "FILE.csv")]
     near_duplicates: Option<PathBuf>,
+
+    /// Labels drawn; after them the whole training set is taken
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "30,60")]
+    draw: Vec<usize>,
 
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
@@ -75,20 +76,20 @@ fn main() -> anyhow::Result<()> {
         (0..folder.rows.len()).partition(|row| folder.rows[*row].is_train());
     // As the server's trainer: one thread.
     let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
-    pool.install(|| compare(&data, &train, &rest, "all training images"))?;
+    pool.install(|| compare(&data, &line.draw, &train, &rest, "all training images"))?;
     if let Some(path) = line.near_duplicates {
         let copies = copies_of_others(&folder, &path)?;
         let apart: Vec<usize> = train.iter().copied().filter(|row| !copies.contains(row)).collect();
-        pool.install(|| compare(&data, &apart, &rest, "without near-copies of the other split"))?;
+        pool.install(|| compare(&data, &line.draw, &apart, &rest, "without near-copies of the other split"))?;
     }
     Ok(())
 }
 
 /// Trains on draws from `train` and measures on `rest`; then the refinement against the ridge solution alone, on
 /// training images that were not drawn, so that `rest` decides nothing.
-fn compare(data: &Data, train: &[usize], rest: &[usize], what: &str) -> anyhow::Result<()> {
+fn compare(data: &Data, draws: &[usize], train: &[usize], rest: &[usize], what: &str) -> anyhow::Result<()> {
     println!("{what}: {} to draw from, {} to measure on", train.len(), rest.len());
-    for labels in LABELS.into_iter().chain([train.len()]) {
+    for labels in draws.iter().copied().filter(|labels| *labels < train.len()).chain([train.len()]) {
         let (mut measured, mut refined, mut ridge) = (Runs::default(), Runs::default(), Runs::default());
         let mut missed = 0;
         // The whole set has one draw only.
