@@ -55,7 +55,7 @@ pub struct Card {
     pub config_digest: String,
     /// Labelled tasks the version learnt from.
     pub labels: i64,
-    /// [`short_hash`] of every training image, one after the other, ascending; empty where nobody will ask.
+    /// Short hashes of the training images, one after the other, ascending; empty where nobody will ask.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub learnt: String,
     pub heads: Vec<HeadCard>,
