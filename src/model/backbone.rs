@@ -195,3 +195,6 @@ impl Backbone for MbConvBackbone {
         Ok(embedding)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,10 @@ pub enum FitError {
     Rows { rows: usize, labels: usize, hashes: usize },
     #[error("label {label} of a head with {classes} classes")]
     Label { label: usize, classes: usize },
+    #[error(
+        "embedding {row} of the {of} holds numbers that are not finite; delete it and embed the image anew"
+    )]
+    Damaged { of: &'static str, row: usize },
     #[error("no labelled image of this head has an embedding; see the log for why each was left out")]
     Empty,
     #[error("the labels' kernel could not be factorised; the embeddings are damaged")]
@@ -157,10 +161,7 @@ impl TrainingSet {
         if rows == 0 {
             return Err(FitError::Empty);
         }
-        let (dim, expected) = (self.features.dim, groups.iter().map(|group| group.width).sum());
-        if dim != expected {
-            return Err(ModelError::Length { expected, found: dim }.into());
-        }
+        check_embeddings(&self.features, "labelled images", groups)?;
         let classes = self.targets.classes();
         let wrong = match &self.targets {
             Targets::Single { labels, .. } => labels.iter().copied().find(|label| *label >= classes),
@@ -170,9 +171,22 @@ impl TrainingSet {
     }
 }
 
+fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> Result<(), FitError> {
+    let (dim, expected) = (features.dim, groups.iter().map(|group| group.width).sum());
+    if dim != expected {
+        return Err(ModelError::Length { expected, found: dim }.into());
+    }
+    let whole = features.len() * dim;
+    if features.values.len() != whole {
+        return Err(ModelError::Length { expected: whole, found: features.values.len() }.into());
+    }
+    let damaged = features.rows().position(|row| row.iter().any(|value| !value.is_finite()));
+    damaged.map_or(Ok(()), |row| Err(FitError::Damaged { of, row }))
+}
+
 /// Trains one head. `pool` holds embeddings of the project's images, labelled or not, whose columns' mean and
-/// spread scale the features; without it the labelled rows serve. `watch` is told of every epoch and may end
-/// the training. The same input gives the same head.
+/// spread scale the features; without it, or without a row in it, the labelled rows serve. `watch` is told of every
+/// epoch and may end the training. The same input gives the same head.
 ///
 /// # Errors
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
@@ -184,7 +198,9 @@ pub fn fit(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, FitError> {
     set.check(groups)?;
-    let mut scaling = Scaling::of(pool.unwrap_or(&set.features), groups)?;
+    let pool = pool.filter(|pool| !pool.is_empty()).unwrap_or(&set.features);
+    check_embeddings(pool, "project's images", groups)?;
+    let mut scaling = Scaling::of(pool, groups)?;
     let mut rows = scaling.apply(&set.features);
     let copies = near_copies(&scaling.standardised(&rows), set.features.dim, &set.hashes);
     let folds = Folds::new(&set.targets, &copies);

@@ -15,6 +15,9 @@ const ARCHITECTURE: &str = "mbconv-lite";
 /// Largest side of the input, in pixels: beyond it an image takes seconds.
 const MAX_PX: usize = 1024;
 
+/// Most pooled blocks: two share a weight, and a training tries every combination of three weights.
+const MAX_POOLED: usize = 8;
+
 /// Most channels of a layer; far above any known network, low enough that products never overflow.
 const MAX_WIDTH: usize = 16_384;
 
@@ -131,9 +134,56 @@ impl Card {
         if !ascending || self.pooled.last().is_some_and(|last| *last >= blocks) {
             return Err(format!("pooled blocks {:?} don't ascend within {blocks} blocks", self.pooled));
         }
+        if self.pooled.len() > MAX_POOLED {
+            return Err(format!("{} pooled blocks, at most {MAX_POOLED} are weighed", self.pooled.len()));
+        }
         if self.mean.iter().chain(&self.scale).any(|value| !value.is_finite()) {
             return Err("mean or scale is not finite".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card() -> Card {
+        Card {
+            architecture: ARCHITECTURE.to_owned(),
+            stem: 8,
+            rows: vec![Row { repeat: 12, kernel: 3, stride: 2, expand: 4, out: 16 }],
+            head: 32,
+            px: 64,
+            mean: [127.0; 3],
+            scale: [1.0 / 128.0; 3],
+            pooled: (0..8).collect(),
+        }
+    }
+
+    #[test]
+    fn absurd_cards_are_refused() {
+        assert_eq!(card().check(), Ok(()));
+        let row = |change: fn(&mut Row)| {
+            let mut card = card();
+            change(&mut card.rows[0]);
+            card
+        };
+        for (what, card) in [
+            ("px", Card { px: 1 << 40, ..card() }),
+            ("stem", Card { stem: usize::MAX, ..card() }),
+            ("head", Card { head: 0, ..card() }),
+            ("rows", Card { rows: Vec::new(), ..card() }),
+            ("repeat", row(|row| row.repeat = usize::MAX)),
+            ("kernel", row(|row| row.kernel = 2)),
+            ("stride", row(|row| row.stride = 0)),
+            ("expand", row(|row| row.expand = 0)),
+            ("out", row(|row| row.out = 1 << 20)),
+            ("mean", Card { mean: [f32::NAN, 0.0, 0.0], ..card() }),
+            ("order of pooled", Card { pooled: vec![3, 1], ..card() }),
+            ("number of pooled", Card { pooled: (0..9).collect(), ..card() }),
+        ] {
+            assert!(card.check().is_err(), "{what}");
+        }
     }
 }

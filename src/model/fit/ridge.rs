@@ -97,7 +97,8 @@ impl<'a> Ridge<'a> {
         best.map(|(_, fits)| fits).ok_or(FitError::Factorisation)
     }
 
-    fn fit_all(&self, sums: &FoldSums, strength: f64) -> Result<Fits, FitError> {
+    /// Ridge of one strength without each fold and on all rows.
+    pub(super) fn fit_all(&self, sums: &FoldSums, strength: f64) -> Result<Fits, FitError> {
         let without = sums.parts.iter().map(|part| sums.all.without(part).solve(strength, &self.z));
         let mut fits = without.collect::<Result<Vec<_>, _>>()?;
         fits.push(sums.all.solve(strength, &self.z)?);
