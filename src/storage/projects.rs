@@ -189,31 +189,6 @@ impl Storage {
         tx.commit().await?;
         Ok(marked.rows_affected() == 1)
     }
-
-    /// Forgets tasks, annotations, events and image addresses of a project and lets no version serve: for a Label Studio
-    /// that was set up anew and gives the same id to another project (its `ls_created_at` differs). Versions are kept.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn clear_project(&self, id: ProjectId, now: i64) -> Result<()> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "UPDATE projects SET current_version = NULL, updates_trained = updates_seen, ls_created_at = NULL WHERE id = $1",
-        )
-        .bind(id.0)
-        .execute(&mut *tx)
-        .await?;
-        cancel_jobs(&mut tx, id, now).await?;
-        for statement in [
-            "DELETE FROM annotations WHERE project_id = $1",
-            "DELETE FROM tasks WHERE project_id = $1",
-            "DELETE FROM events WHERE project_id = $1",
-            "DELETE FROM images WHERE project_id = $1",
-        ] {
-            sqlx::query(statement).bind(id.0).execute(&mut *tx).await?;
-        }
-        Ok(tx.commit().await?)
-    }
 }
 
 async fn cancel_jobs(tx: &mut Tx, id: ProjectId, now: i64) -> Result<()> {

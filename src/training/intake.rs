@@ -69,6 +69,19 @@ impl Training {
         Ok(before.is_some_and(|before| before != *after))
     }
 
+    /// Whether Label Studio was set up anew since and gave the project's id to another one. Its export then replaces
+    /// the labels of the former project.
+    async fn made_anew(&self, info: &ProjectInfo) -> Result<bool, TrainingError> {
+        let Some(made) = info.ls_created_at else { return Ok(false) };
+        let known = self.0.storage.project(info.id).await?.and_then(|project| project.ls_created_at);
+        let anew = known.is_some_and(|known| known != made);
+        if anew {
+            tracing::warn!(project = %info.id, "another project of this id was known: its labels are given up for what \
+                Label Studio exports now; a second Label Studio needs a weathervane and a MODEL_DIR of its own");
+        }
+        Ok(anew)
+    }
+
     fn info(&self, seen: &ProjectSeen) -> ProjectInfo {
         ProjectInfo {
             title: seen.title.clone(),
@@ -106,7 +119,10 @@ impl Training {
         let now = (self.0.now)();
         let info = self.info(&event.project);
         let config_changed = event.change == Change::ProjectUpdated && self.config_changed(&info).await?;
-        let job = self.job_for(&event, config_changed).await?;
+        let job = match self.made_anew(&info).await? {
+            true => Some(Self::at_once(PULL_AND_TRAIN, "project made anew")),
+            false => self.job_for(&event, config_changed).await?,
+        };
         let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
         tracing::debug!(project = %record.project.id, action = record.action, duplicate = outcome.duplicate,

@@ -1,5 +1,7 @@
 //! From annotation events to new versions.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
@@ -155,6 +157,41 @@ async fn start_training_learns_labels_that_came_by_import() {
     assert_eq!(job["state"], "done", "{job:#}");
     let project = server.get_json("/api/projects/1").await;
     assert_eq!(project["annotations"], 8);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_project_made_anew_under_the_same_id_is_learnt_from_label_studio() {
+    let fake = label_studio::start().await;
+    let event = |id: i64, made: &str| {
+        let image = data_uri(id as usize % 2, id as u32);
+        let mut event = annotation_event("ANNOTATION_CREATED", WEATHER, id, &image, CLASSES[id as usize % 2]);
+        event["project"]["created_at"] = json!(made);
+        event
+    };
+    let anew = event(100, "2026-02-02T00:00:00Z");
+    let task = json!({"id": 100, "data": anew["task"]["data"], "annotations": [anew["annotation"]]});
+    label_studio::export(&fake, 1, json!([task])).await;
+    let address = fake.uri();
+    let server = Server::start(&[
+        "--label-studio-url",
+        &address,
+        "--label-studio-api-key",
+        TOKEN,
+        "--reconcile-seconds",
+        "0",
+    ])
+    .await;
+    for id in 1..=8 {
+        server.post("/webhook", &event(id, "2026-01-01T00:00:00Z")).await;
+    }
+    assert_eq!(server.get_json("/api/projects/1").await["annotations"], 8);
+    server.post("/webhook", &anew).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while server.get_json("/api/projects/1").await["annotations"] != 1 {
+        assert!(tokio::time::Instant::now() < deadline, "the labels of the former project are still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     server.stop().await;
 }
 

@@ -41,7 +41,6 @@ contract! {
     projects::a_label_config_takes_its_digest_and_problem_along,
     projects::an_unchanged_project_is_not_written,
     projects::a_deleted_project_comes_back_when_it_is_heard_of,
-    projects::a_cleared_project_keeps_only_itself_and_its_versions,
     projects::text_with_nul_and_every_script_is_kept,
     tasks::five_thousand_tasks_are_written_once,
     tasks::an_older_task_never_replaces_a_newer_one,

@@ -75,22 +75,6 @@ pub async fn a_deleted_project_comes_back_when_it_is_heard_of(database: &Databas
     assert_eq!(storage.annotations(PROJECT).await.unwrap().len(), 1);
 }
 
-pub async fn a_cleared_project_keeps_only_itself_and_its_versions(database: &Database) {
-    let storage = database.open().await;
-    let mut event = created(vec![annotation(1, "rain", 1)]);
-    event.tasks = vec![task(1, "a.png")];
-    event.project.ls_created_at = Some(1);
-    storage.record_event(&event, Some(&training()), 1).await.unwrap();
-    storage.clear_project(PROJECT, 2).await.unwrap();
-    let project = storage.project(PROJECT).await.unwrap().unwrap();
-    assert_eq!((project.pending_updates(), project.ls_created_at, project.current_version), (0, None, None));
-    assert_eq!(storage.annotations(PROJECT).await.unwrap(), []);
-    assert_eq!(storage.task_counts(PROJECT).await.unwrap().total, 0);
-    assert_eq!(storage.open_jobs().await.unwrap(), []);
-    let again = storage.record_event(&event, Some(&training()), 3).await.unwrap();
-    assert_eq!((again.duplicate, again.changed, again.job.is_some()), (false, 1, true));
-}
-
 pub async fn text_with_nul_and_every_script_is_kept(database: &Database) {
     let storage = database.open().await;
     let odd = "Wolken ☁ \u{10ffff} '\"; DROP TABLE projects; -- \\u0000 \0 end";
