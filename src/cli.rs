@@ -1,7 +1,9 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod export;
 pub mod folder;
 mod healthcheck;
+mod npy;
 mod serve;
 mod starter;
 
@@ -40,6 +42,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Ask a running server for its health; for container health checks
     Healthcheck(healthcheck::Healthcheck),
+    /// Write what the backbone sees in a labelled folder, as a NumPy matrix
+    Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
     Starter(Box<starter::StarterCommand>),
 }
@@ -55,6 +59,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
+            Command::Export(command) => runtime.block_on(command.run()),
             Command::Starter(command) => runtime.block_on(command.run()),
         }
     }

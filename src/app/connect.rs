@@ -1,7 +1,6 @@
 //! From settings to the outside world: backbone, Label Studio client, image fetcher, and words for the person.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +16,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const API_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn backbone(settings: &ModelSettings) -> Result<Arc<dyn Backbone>, ModelError> {
-    let choice = match settings.backbone.as_str() {
-        "lite0" => BackboneChoice::Lite0,
-        "lite0-fast" => BackboneChoice::Lite0Fast,
-        "tiny" => BackboneChoice::Tiny,
-        path => BackboneChoice::File(PathBuf::from(path)),
-    };
     let device = match settings.device {
         Device::Flex => DeviceChoice::Flex,
         Device::Ndarray => DeviceChoice::NdArray,
     };
-    load_backbone(&choice, device)
+    load_backbone(&BackboneChoice::from(settings.backbone.as_str()), device)
 }
 
 pub(super) fn starter(settings: &Settings) -> Option<Starter> {
