@@ -4,6 +4,8 @@
 //! labels (Rasmussen & Williams 2006, eq. 5.8): with `K = Σ w_g K_g`, `C` classes and the noise variance profiled
 //! out, the labels' energy is `C/2 (ln |K + λI| + n ln σ²)` with `σ² = Σ_c y_cᵀ (K + λI)⁻¹ y_c / (n C)`. Least wins.
 
+use std::ops::Range;
+
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
@@ -16,8 +18,13 @@ const WEIGHTS: [f64; 3] = [0.0, 1.0, 3.0];
 /// Ridge strengths tried, relative to a kernel whose mean diagonal is about one.
 const STRENGTHS: [f64; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
 
-/// Labels that take part: more cost the cube and change the choice little.
+/// Labels that choose the weights: more cost the cube and change the choice little.
 const MAX_LABELS: usize = 128;
+
+/// Labels that choose the strength once the weights stand. Many labels want more of it, as a linear head can't follow
+/// them all: on five held-out fifths of the weather photographs' training images 717 labels reach 98.0 %, and 96.2 %
+/// with the strength that 128 of them choose.
+const MAX_LABELS_OF_STRENGTH: usize = 512;
 
 /// What the labels say about the features.
 pub(super) struct Choice {
@@ -27,32 +34,53 @@ pub(super) struct Choice {
     pub strength: f64,
 }
 
-/// Tries every combination of group weights and strengths on at most [`MAX_LABELS`] rows.
+/// Tries every combination of group weights and strengths on at most [`MAX_LABELS`] rows, then every strength again on
+/// up to [`MAX_LABELS_OF_STRENGTH`].
 ///
 /// `rows` is `n x dim`, standardised, without group weights.
 pub(super) fn choose(rows: &[f32], scaling: &Scaling, targets: &Targets) -> Result<Choice, FitError> {
-    let chosen = super::folds::spread_over_classes(targets, MAX_LABELS);
-    let y = centred_targets(targets, &chosen);
-    let dim = rows.len() / targets.len().max(1);
-    let kernels: Vec<Mat<f64>> = scaling
-        .groups
-        .iter()
-        .map(|(_, columns)| {
-            let part =
-                Mat::from_fn(chosen.len(), columns.len(), |i, j| rows[chosen[i] * dim + columns.start + j]);
+    let labels = Labels::new(rows, scaling, targets, MAX_LABELS);
+    let choice = labels.best(combinations(scaling.groups.len()))?;
+    if targets.len() <= MAX_LABELS {
+        return Ok(choice);
+    }
+    Labels::new(rows, scaling, targets, MAX_LABELS_OF_STRENGTH).best(vec![choice.weights])
+}
+
+/// Some of the labels and what each group of columns says of them.
+struct Labels {
+    /// `n x n` for each group, centred
+    kernels: Vec<Mat<f64>>,
+    /// `n x classes`, centred
+    targets: Mat<f64>,
+}
+
+impl Labels {
+    fn new(rows: &[f32], scaling: &Scaling, targets: &Targets, most: usize) -> Self {
+        let chosen = super::folds::spread_over_classes(targets, most);
+        let dim = rows.len() / targets.len().max(1);
+        let kernel = |columns: &Range<usize>| {
+            let value = |i: usize, j: usize| rows[chosen[i] * dim + columns.start + j];
+            let part = Mat::from_fn(chosen.len(), columns.len(), value);
             centred(&(&part * part.transpose()))
-        })
-        .collect();
-    let mut best: Option<(f64, Choice)> = None;
-    for weights in combinations(kernels.len()) {
-        for strength in STRENGTHS {
-            let energy = energy(&kernels, &weights, strength, &y)?;
-            if best.as_ref().is_none_or(|(least, _)| energy < *least) {
-                best = Some((energy, Choice { weights: weights.clone(), strength }));
+        };
+        let kernels = scaling.groups.iter().map(|(_, columns)| kernel(columns)).collect();
+        Self { kernels, targets: centred_targets(targets, &chosen) }
+    }
+
+    /// The weights and strength with the least energy.
+    fn best(&self, candidates: Vec<Vec<f64>>) -> Result<Choice, FitError> {
+        let mut best: Option<(f64, Choice)> = None;
+        for weights in candidates {
+            for strength in STRENGTHS {
+                let energy = energy(&self.kernels, &weights, strength, &self.targets)?;
+                if best.as_ref().is_none_or(|(least, _)| energy < *least) {
+                    best = Some((energy, Choice { weights: weights.clone(), strength }));
+                }
             }
         }
+        best.map(|(_, choice)| choice).ok_or(FitError::Empty)
     }
-    best.map(|(_, choice)| choice).ok_or(FitError::Empty)
 }
 
 /// Every distinct direction of weights, each summing to one.
