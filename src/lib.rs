@@ -11,6 +11,7 @@
 //! | [`embed`] | one path from an image's address to its embedding |
 //! | [`inference`], [`models`] | threads that run the backbone; versions in service |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
+//! | [`ranking`] | which image to label next, and why |
 //! | [`model`], [`vision`], [`eval`], [`domain`] | plain knowledge: no network, no clock |
 
 pub mod app;
@@ -25,6 +26,7 @@ pub mod inference;
 pub mod labelstudio;
 pub mod model;
 pub mod models;
+pub mod ranking;
 pub mod storage;
 pub mod telemetry;
 pub mod training;
