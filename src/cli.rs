@@ -5,6 +5,7 @@ pub mod folder;
 mod healthcheck;
 mod npy;
 mod serve;
+mod simulate;
 mod starter;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Ask a running server for its health; for container health checks
     Healthcheck(healthcheck::Healthcheck),
+    /// Replay labelling rounds without a person, to see which strategy needs the fewest labels
+    Simulate(Box<simulate::Simulate>),
     /// Write what the backbone sees in a labelled folder, as a NumPy matrix
     Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
@@ -59,6 +62,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
+            Command::Simulate(command) => runtime.block_on(command.run()),
             Command::Export(command) => runtime.block_on(command.run()),
             Command::Starter(command) => runtime.block_on(command.run()),
         }

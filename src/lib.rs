@@ -10,6 +10,7 @@
 //! | [`training`] | from annotation events to a new version |
 //! | [`embed`] | one path from an image's address to its embedding |
 //! | [`inference`], [`models`] | threads that run the backbone; versions in service |
+//! | [`replay`] | labelling rounds replayed with known labels |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
 //! | [`ranking`] | which image to label next, and why |
 //! | [`model`], [`vision`], [`eval`], [`domain`] | plain knowledge: no network, no clock |
@@ -27,6 +28,7 @@ pub mod labelstudio;
 pub mod model;
 pub mod models;
 pub mod ranking;
+pub mod replay;
 pub mod storage;
 pub mod telemetry;
 pub mod training;

@@ -15,7 +15,7 @@ const LEVELS: &[&[&str]] = &[
     &["http", "dashboard"],
     &["training"],
     &["embed"],
-    &["inference", "models"],
+    &["inference", "models", "replay"],
     &["storage", "blobs", "labelstudio", "ranking"],
     // A backbone says what input it wants in vision's words, so it stands above.
     &["model"],
