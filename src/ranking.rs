@@ -62,7 +62,7 @@ pub struct HeadView<'a> {
 /// What there is to choose from, and what is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool<'a> {
-    /// `n` points, finite numbers all.
+    /// `n` points.
     pub unlabelled: &'a Points,
     /// Of the same space; may be empty.
     pub labelled: &'a Points,
@@ -160,5 +160,6 @@ fn explain(pool: &Pool<'_>, strategy: Strategy, chosen: Chosen) -> Pick {
         Strategy::Badge | Strategy::Coral => undecided(DOUBTFUL).unwrap_or(Why::Unlike),
         _ => undecided(0.0).unwrap_or(Why::Typical),
     };
-    Pick { row, score, why }
+    // Of damaged points nothing can be told, but they are ranked.
+    Pick { row, score: if score.is_finite() { score } else { 0.0 }, why }
 }

@@ -45,7 +45,7 @@ impl Chooser for Badge<'_> {
                 left < 0.0
             });
             // Rounding may leave nothing at the very end.
-            drawn.or_else(|| rows().filter(|&row| scores[row] > 0.0).last())
+            drawn.or_else(|| rows().next_back())
         };
         row.map(|row| (row, scores[row]))
     }

@@ -1,7 +1,5 @@
 //! Points with what distances between them need.
 
-use std::ops::Range;
-
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -37,10 +35,6 @@ impl Points {
 
     pub(super) fn square(&self, index: usize) -> f32 {
         dot(self.row(index), self.row(index))
-    }
-
-    pub(super) fn squares(&self) -> Vec<f32> {
-        (0..self.len()).map(|index| self.square(index)).collect()
     }
 }
 
@@ -80,32 +74,36 @@ pub(super) fn products(a: &[f32], b: &[f32], dim: usize, out: &mut Vec<f32>) {
 /// Rows compared at once: their products with 20,000 others, 5 MB, stay near the processor.
 const BLOCK: usize = 64;
 
-/// Calls `see(row, squared distances to all of others)` for the rows of a range of `points`.
-pub(super) fn distances(
-    points: &Points,
-    rows: Range<usize>,
-    others: &Points,
-    mut see: impl FnMut(usize, &[f32]),
-) {
-    let squares = others.squares();
+/// Points that others are compared with, with their squared lengths.
+pub(super) struct Targets {
+    pub points: Points,
+    squares: Vec<f32>,
+}
+
+impl Targets {
+    pub(super) fn new(points: Points) -> Self {
+        let squares = (0..points.len()).map(|row| points.square(row)).collect();
+        Self { points, squares }
+    }
+}
+
+/// Calls `see(row, squared distances to all targets)` for each row of `points`; not at all without targets.
+pub(super) fn distances(points: &Points, targets: &Targets, mut see: impl FnMut(usize, &[f32])) {
+    if points.is_empty() || targets.points.is_empty() {
+        return;
+    }
     let mut block = Vec::new();
-    let mut start = rows.start;
-    while start < rows.end && !others.is_empty() {
-        let end = rows.end.min(start + BLOCK);
-        products(
-            &points.values[start * points.dim..end * points.dim],
-            &others.values,
-            points.dim,
-            &mut block,
-        );
-        for (row, line) in (start..end).zip(block.chunks_exact_mut(others.len())) {
+    let mut row = 0;
+    for rows in points.values.chunks(BLOCK * points.dim) {
+        products(rows, &targets.points.values, points.dim, &mut block);
+        for line in block.chunks_exact_mut(targets.points.len()) {
             let square = points.square(row);
-            for (value, other) in line.iter_mut().zip(&squares) {
-                *value = (square + other - 2.0 * *value).max(0.0);
+            for (value, target) in line.iter_mut().zip(&targets.squares) {
+                *value = (square + target - 2.0 * *value).max(0.0);
             }
             see(row, line);
+            row += 1;
         }
-        start = end;
     }
 }
 
@@ -113,7 +111,7 @@ pub(super) fn distances(
 /// can be, if there is none.
 pub(super) fn nearest(points: &Points, others: &Points) -> Vec<f32> {
     let mut nearest = vec![4.0; points.len()];
-    distances(points, 0..points.len(), others, |row, line| {
+    distances(points, &Targets::new(others.clone()), |row, line| {
         nearest[row] = line.iter().copied().fold(f32::INFINITY, f32::min);
     });
     nearest

@@ -1,7 +1,7 @@
 //! Cluster-Margin: the least certain images, spread over clusters.
 
 use super::batch::Ordered;
-use super::cloud::{Points, distances};
+use super::cloud::{Points, Targets, distances};
 
 /// Uncertain rows taken into the clustering, a multiple of the batch (Citovsky 2021, section 5: 10), and at most: their
 /// distances are kept as a matrix.
@@ -32,7 +32,7 @@ pub(super) fn cluster_margin(points: &Points, doubts: &[f32], count: usize) -> O
 pub(super) fn average_linkage(points: &Points, count: usize) -> Vec<usize> {
     let n = points.len();
     let mut between = vec![0.0_f32; n * n];
-    distances(points, 0..n, points, |row, line| {
+    distances(points, &Targets::new(points.clone()), |row, line| {
         for (column, square) in line.iter().enumerate() {
             between[row * n + column] = square.sqrt();
         }

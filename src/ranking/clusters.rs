@@ -1,7 +1,7 @@
 //! k-means, and the strategies that take one image after the other from its clusters: medoids and TypiClust.
 
 use super::batch::{Chooser, Ordered};
-use super::cloud::{Points, distance, distances};
+use super::cloud::{Points, Targets, distance, distances};
 use super::random::Random;
 
 /// Rows the centres are learnt from at most; all rows are assigned to them afterwards.
@@ -89,7 +89,7 @@ fn lloyd(points: &Points, mut centres: Points) -> (f64, Points) {
 /// The nearest centre of each row, and its squared distance.
 fn assign(points: &Points, centres: &Points) -> (Vec<usize>, Vec<f32>) {
     let (mut of, mut least) = (vec![0; points.len()], vec![0.0; points.len()]);
-    distances(points, 0..points.len(), centres, |row, line| {
+    distances(points, &Targets::new(centres.clone()), |row, line| {
         for (cluster, &distance) in line.iter().enumerate() {
             if cluster == 0 || distance < least[row] {
                 (of[row], least[row]) = (cluster, distance);
@@ -196,7 +196,7 @@ fn typical(all: &Points, members: &[usize], unlabelled: usize) -> Vec<(usize, f3
     let points = all.select(&compared);
     let neighbours = NEIGHBOURS.min(compared.len() / 2).max(1);
     let mut scores: Vec<(usize, f32)> = members.iter().map(|&row| (row, 0.0)).collect();
-    distances(&points, 0..points.len(), &points, |index, line| {
+    distances(&points, &Targets::new(points.clone()), |index, line| {
         let mut line = line.to_vec();
         line.swap_remove(index);
         let count = neighbours.min(line.len());

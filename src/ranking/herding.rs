@@ -7,7 +7,7 @@ use std::f32::consts::{LN_2, LOG2_E};
 use rayon::prelude::*;
 
 use super::batch::Chooser;
-use super::cloud::{Points, distances, nearest};
+use super::cloud::{Points, Targets, distances, nearest};
 use super::random::Random;
 
 /// Rows whose coverage is counted at most: a gain is a mean over them.
@@ -25,8 +25,10 @@ const NEIGHBOUR: usize = 20;
 /// Least squared width, for pools of copies.
 const LEAST_WIDTH: f32 = 1e-6;
 
-/// Candidates whose first gains one task computes.
+/// Candidates whose first gains one task computes, and outdated gains that are renewed at once: comparing several rows
+/// with the sample costs little more than comparing one.
 const BLOCK: usize = 64;
+const AGAIN: usize = 8;
 
 /// Greedy choice of rows `l` that makes `E_x u(x) max_l k(x, l)` largest over the unlabelled rows `x`, `l` being all
 /// labelled and chosen ones, with `k(x, l) = exp(-|x - l|² / sigma²)` and `sigma²` from [`squared_width`].
@@ -36,7 +38,7 @@ const BLOCK: usize = 64;
 pub(super) struct Herding<'a> {
     points: &'a Points,
     /// The rows whose coverage counts, their weights (sum one), and how well each is covered so far, 0 to 1.
-    sample: Points,
+    sample: Targets,
     weights: Vec<f32>,
     cover: Vec<f32>,
     squared_width: f32,
@@ -58,10 +60,11 @@ impl<'a> Herding<'a> {
         let (counted, weights) = covered(&order, doubts);
         let sample = points.select(&counted);
         let cover = match labelled.is_empty() {
-            true => vec![0.0; sample.len()],
+            true => vec![0.0; counted.len()],
             false => nearest(&sample, labelled).into_iter().map(|d| kernel(d, squared_width)).collect(),
         };
         let later = competitors(order, doubts);
+        let sample = Targets::new(sample);
         Self { points, sample, weights, cover, squared_width, later, heap: BinaryHeap::new(), changes: 0 }
     }
 
@@ -75,7 +78,7 @@ impl<'a> Herding<'a> {
     fn gains(&self, rows: &[usize]) -> Vec<Candidate> {
         let these = self.points.select(rows);
         let mut candidates = Vec::with_capacity(rows.len());
-        distances(&these, 0..rows.len(), &self.sample, |index, line| {
+        distances(&these, &self.sample, |index, line| {
             let gain = gain(line, &self.cover, &self.weights, self.squared_width);
             candidates.push(Candidate { gain, row: rows[index], changes: self.changes });
         });
@@ -86,27 +89,34 @@ impl<'a> Herding<'a> {
 impl Chooser for Herding<'_> {
     fn best(&mut self, open: &[bool]) -> Option<(usize, f32)> {
         loop {
-            let Some(first) = self.heap.pop() else {
+            let mut outdated = Vec::new();
+            while outdated.len() < AGAIN
+                && let Some(first) = self.heap.pop()
+            {
+                if first.changes < self.changes {
+                    // A row that is no longer open needs no new gain.
+                    outdated.extend(open[first.row].then_some(first.row));
+                } else if outdated.is_empty() && open[first.row] {
+                    return Some((first.row, first.gain));
+                } else {
+                    self.heap.extend(open[first.row].then_some(first));
+                    break;
+                }
+            }
+            let again = self.gains(&outdated);
+            self.heap.extend(again);
+            if self.heap.is_empty() {
                 if self.later.is_empty() {
                     return None;
                 }
                 self.refill();
-                continue;
-            };
-            if !open[first.row] {
-                continue;
             }
-            if first.changes == self.changes {
-                return Some((first.row, first.gain));
-            }
-            let again = self.gains(&[first.row]);
-            self.heap.extend(again);
         }
     }
 
     fn joined(&mut self, row: usize) {
         let squared_width = self.squared_width;
-        distances(&self.points.select(&[row]), 0..1, &self.sample, |_, line| {
+        distances(&self.points.select(&[row]), &self.sample, |_, line| {
             for (cover, &distance) in self.cover.iter_mut().zip(line) {
                 *cover = cover.max(kernel(distance, squared_width));
             }
@@ -194,7 +204,7 @@ fn squared_width(some: &Points) -> f32 {
         return 1.0;
     }
     let mut reaches = Vec::with_capacity(some.len());
-    distances(some, 0..some.len(), some, |row, line| {
+    distances(some, &Targets::new(some.clone()), |row, line| {
         let mut line = line.to_vec();
         line.swap_remove(row);
         reaches.push(*line.select_nth_unstable_by(neighbour - 1, f32::total_cmp).1);

@@ -54,10 +54,13 @@ proptest! {
         // NaN and infinity stand for a broken head.
         raw in vec(prop_oneof![8 => 0.0..1.0_f32, 1 => Just(f32::NAN), 1 => Just(f32::INFINITY)], 60),
         (classes, multiple, heads) in (1..=4_usize, any::<bool>(), 0..=2_usize),
-        (count, seed, random_share) in (0..=15_usize, any::<u64>(), 0.0..=1.0_f32),
+        (count, seed, random_share, damaged) in (0..=15_usize, any::<u64>(), 0.0..=1.0_f32, 0..100_usize),
     ) {
-        let (unlabelled, labelled) = (unit(&unlabelled), unit(&labelled));
+        let (mut unlabelled, labelled) = (unit(&unlabelled), unit(&labelled));
         let n = unlabelled.len();
+        if let Some(value) = unlabelled.values.get_mut(damaged) {
+            *value = f32::NAN;
+        }
         let head = HeadView { classes, multiple, probabilities: &raw[..n * classes] };
         let heads = vec![head; heads];
         let pool = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };

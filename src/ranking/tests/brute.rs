@@ -230,7 +230,7 @@ proptest! {
         }
         // Of equally large clusters the one with the least certain row comes first.
         clusters.sort_by(|a, b| a.len().cmp(&b.len()).then(small.doubt(b[0]).total_cmp(&small.doubt(a[0]))));
-        let mut expected = Vec::new();
+        let mut expected: Vec<usize> = Vec::new();
         for round in 0..small.n() {
             expected.extend(clusters.iter().filter_map(|rows| rows.get(round)));
         }
