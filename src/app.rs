@@ -18,6 +18,7 @@ use crate::http::{BodyLimits, State};
 use crate::inference::{Inference, Workers};
 use crate::labelstudio::Client;
 use crate::models::Models;
+use crate::queue::{self, Queue};
 use crate::storage::Storage;
 use crate::training::{Policy, Rooms, Trainer, TrainerThread, Training, Trigger};
 use crate::vision::Limits;
@@ -41,6 +42,7 @@ pub struct House {
     pub embedder: Embedder,
     pub models: Models,
     pub training: Training,
+    pub queue: Queue,
     pub label_studio: Client,
     threads: (Workers, TrainerThread),
 }
@@ -85,21 +87,38 @@ impl House {
         let embedder = Embedder::new(storage.clone(), media, inference, limits, threads, unix_micros);
         let models = Models::new(storage.clone(), blobs, fingerprint, starter);
         let (trainer, trainer_thread) = Trainer::start()?;
+        let of_queue = queue::Rooms {
+            storage: storage.clone(),
+            embedder: embedder.clone(),
+            models: models.clone(),
+            label_studio: label_studio.clone(),
+        };
+        let queue = Queue::new(of_queue, connect::queue_policy(settings), unix_micros);
         let rooms = Rooms {
             storage: storage.clone(),
             embedder: embedder.clone(),
             models: models.clone(),
             label_studio: label_studio.clone(),
+            queue: queue.clone(),
             trainer,
         };
         let training = Training::new(rooms, policy(settings), owner(), unix_micros);
-        Ok(Self { storage, embedder, models, training, label_studio, threads: (workers, trainer_thread) })
+        Ok(Self {
+            storage,
+            embedder,
+            models,
+            training,
+            queue,
+            label_studio,
+            threads: (workers, trainer_thread),
+        })
     }
 
     /// Ends the threads; every other handle to the rooms must be gone.
     pub fn close(self) {
-        let Self { storage: _, embedder, models, training, label_studio, threads: (workers, trainer) } = self;
-        drop((embedder, models, training, label_studio));
+        let Self { storage: _, embedder, models, training, queue, label_studio, threads: (workers, trainer) } =
+            self;
+        drop((embedder, models, training, queue, label_studio));
         workers.join();
         trainer.join();
     }
@@ -132,6 +151,7 @@ impl Application {
             embedder: house.embedder.clone(),
             models: house.models.clone(),
             training: house.training.clone(),
+            queue: house.queue.clone(),
             metrics: telemetry::metrics_handle().map_err(anyhow::Error::msg)?,
             limits: BodyLimits {
                 bytes: settings.server.max_body_bytes,
@@ -191,6 +211,10 @@ impl Application {
             reconcile_every,
             stop.clone(),
         ));
+        tasks.spawn({
+            let (queue, stop) = (house.queue.clone(), stop.clone());
+            async move { tokio::join!(queue.keep_filled(stop.clone()), queue.keep_published(stop)).0 }
+        });
         tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
         if settings.storage.database_url.is_some() {
             tasks.spawn(background::follow_replicas(house.models.clone(), stop.clone()));

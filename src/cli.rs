@@ -1,8 +1,12 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod export;
 pub mod folder;
 mod healthcheck;
+mod npy;
+mod rank;
 mod serve;
+mod simulate;
 mod starter;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
+  weathervane rank --project 1
   weathervane healthcheck
 
 Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
@@ -38,8 +43,14 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Say which tasks to label next, and why
+    Rank(Box<rank::RankCommand>),
     /// Ask a running server for its health; for container health checks
     Healthcheck(healthcheck::Healthcheck),
+    /// Replay labelling rounds without a person, to see which strategy needs the fewest labels
+    Simulate(Box<simulate::Simulate>),
+    /// Write what the backbone sees in a labelled folder, as a NumPy matrix
+    Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
     Starter(Box<starter::StarterCommand>),
 }
@@ -54,7 +65,10 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Rank(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
+            Command::Simulate(command) => runtime.block_on(command.run()),
+            Command::Export(command) => runtime.block_on(command.run()),
             Command::Starter(command) => runtime.block_on(command.run()),
         }
     }

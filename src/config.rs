@@ -25,6 +25,8 @@ pub struct Settings {
     pub model: ModelSettings,
     #[command(flatten)]
     pub training: TrainingSettings,
+    #[command(flatten)]
+    pub queue: QueueSettings,
 }
 
 /// Where to listen and whom to let in.
@@ -180,6 +182,40 @@ pub struct TrainingSettings {
     /// But wait no longer than this after the first one, in milliseconds
     #[arg(long, env = "TRAIN_MAX_WAIT_MS", default_value_t = 5_000)]
     pub train_max_wait_ms: u64,
+}
+
+/// Which tasks Label Studio serves next.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Queue")]
+pub struct QueueSettings {
+    /// Tasks at the head of the ranking that are written to Label Studio after every training; 0 leaves its order alone
+    #[arg(long, env = "QUEUE_TASKS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=999))]
+    pub queue_tasks: u16,
+
+    /// What the scores of these predictions carry: the place in the ranking, or the probability of the predicted class
+    #[arg(long, env = "QUEUE_ORDER", default_value = "rank")]
+    pub queue_order: QueueOrder,
+
+    /// Don't set the project's sampling to "Uncertainty sampling", without which Label Studio ignores the order
+    #[arg(long, env = "KEEP_SAMPLING")]
+    pub keep_sampling: bool,
+
+    /// Don't keep a view "Most useful first" in the Data Manager
+    #[arg(long, env = "NO_QUEUE_VIEW")]
+    pub no_queue_view: bool,
+
+    /// Memory for the embeddings of each project's tasks, in megabytes; 1,000 MB hold 230,000 tasks
+    #[arg(long, env = "POOL_MEMORY_MB", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pool_memory_mb: u32,
+}
+
+/// What the scores of the queue's predictions carry.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueOrder {
+    /// The place in the ranking
+    Rank,
+    /// The calibrated probability of the predicted class
+    Probability,
 }
 
 /// How log lines look.

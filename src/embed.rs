@@ -35,6 +35,9 @@ const FAILURES: u64 = 10_000;
 /// Images of one request on their way at once; downloads, decoding and inference have bounds of their own.
 const CONCURRENT_IMAGES: usize = 64;
 
+/// The same for images nobody waits for: few, so that a person's image stands behind these at most.
+const QUIET_IMAGES: usize = 4;
+
 /// One image somebody wants embedded.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -130,6 +133,18 @@ impl Embedder {
     /// [`InferenceError::Busy`] when too many images are in flight already. A failing image is an entry of the
     /// answer, not an error.
     pub async fn embed(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
+        self.embed_abreast(wanted, CONCURRENT_IMAGES).await
+    }
+
+    /// As [`Embedder::embed`], for images nobody waits for.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub async fn embed_quietly(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
+        self.embed_abreast(wanted, QUIET_IMAGES).await
+    }
+
+    async fn embed_abreast(&self, wanted: Vec<Wanted>, abreast: usize) -> Result<Batch, InferenceError> {
         let mut batch = self.known(&wanted).await;
         let missing: Vec<(usize, Wanted)> =
             wanted.into_iter().enumerate().filter(|(index, _)| batch[*index].is_none()).collect();
@@ -143,7 +158,7 @@ impl Embedder {
                         let inner = Arc::clone(&inner);
                         async move { (index, inner.embed_missing(wanted).await) }
                     })
-                    .buffer_unordered(CONCURRENT_IMAGES)
+                    .buffer_unordered(abreast)
                     .collect::<Vec<_>>()
                     .await
             };

@@ -3,6 +3,7 @@
 //! Pure: rows of probabilities and labels in, figures out. Which rows a model had not seen is the caller's business.
 
 pub mod copies;
+pub mod suspects;
 
 use serde::{Deserialize, Serialize};
 

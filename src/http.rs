@@ -8,7 +8,9 @@ mod jobs;
 mod log;
 mod predict;
 mod projects;
+mod queue;
 mod setup;
+mod versions;
 mod webhook;
 
 use actix_web::web;
@@ -16,6 +18,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::embed::Embedder;
 use crate::models::Models;
+use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::training::Training;
 use auth::{Access, SecretPathGuard};
@@ -29,6 +32,7 @@ pub struct State {
     pub embedder: Embedder,
     pub models: Models,
     pub training: Training,
+    pub queue: Queue,
     pub metrics: PrometheusHandle,
     pub limits: BodyLimits,
     /// Probability below which a region is hidden where the label config has no threshold of its own.
@@ -38,6 +42,9 @@ pub struct State {
     /// Unix microseconds.
     pub now: fn() -> i64,
 }
+
+/// Version names `GET /versions` answers at most: Label Studio asks without saying which project.
+const VERSION_NAMES: usize = 200;
 
 /// How much one request may bring.
 #[derive(Clone, Copy)]
@@ -63,7 +70,7 @@ fn protocol(config: &mut web::ServiceConfig) {
         .service(web::resource(["", "/"]).get(health::health).head(health::health))
         .service(web::resource(["/health", "/health/"]).get(health::health).head(health::health))
         .service(web::resource("/metrics").get(health::metrics))
-        .service(web::resource("/versions").get(projects::version_names))
+        .service(web::resource("/versions").get(versions::names))
         .service(web::resource("/setup").post(setup::setup))
         .service(web::resource("/predict").post(predict::predict))
         .service(web::resource("/webhook").post(webhook::webhook))
@@ -71,6 +78,10 @@ fn protocol(config: &mut web::ServiceConfig) {
         .service(web::resource("/job_status").post(jobs::job_status))
         .service(web::resource("/api/projects").get(projects::list))
         .service(web::resource("/api/projects/{project}").get(projects::show))
+        .service(web::resource("/api/projects/{project}/queue").get(queue::show))
+        .service(web::resource("/api/projects/{project}/review").get(queue::review))
+        .service(web::resource("/api/projects/{project}/pin").post(versions::pin))
+        .service(web::resource("/api/projects/{project}/versions/{number}/activate").post(versions::activate))
         .service(web::resource("/api/jobs/{job}").get(jobs::show));
 }
 

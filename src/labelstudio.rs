@@ -9,11 +9,13 @@ mod call;
 mod client;
 mod error;
 mod media;
+mod project;
 mod token;
 mod wire;
 
 pub use client::{Account, Client, ClientConfig};
 pub use error::LabelStudioError;
 pub use media::{BasicCredentials, ImageProblem, Media, MediaConfig, MediaError};
+pub use project::{BackendRow, ProjectSettings, StoredVersion, TaskPage};
 pub use token::TokenKind;
 pub use wire::install_tls;

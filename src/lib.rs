@@ -8,9 +8,12 @@
 //! | [`app`] | the hallway: builds the rooms and runs them |
 //! | [`http`] | the door: Label Studio's protocol |
 //! | [`training`] | from annotation events to a new version |
+//! | [`queue`] | the pool of unlabelled tasks, ranked, and Label Studio's queue in that order |
 //! | [`embed`] | one path from an image's address to its embedding |
 //! | [`inference`], [`models`] | threads that run the backbone; versions in service |
+//! | [`replay`] | labelling rounds replayed with known labels |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
+//! | [`ranking`] | which image to label next, and why: pure functions on points and probabilities |
 //! | [`model`], [`vision`], [`eval`], [`domain`] | plain knowledge: no network, no clock |
 
 pub mod app;
@@ -25,6 +28,9 @@ pub mod inference;
 pub mod labelstudio;
 pub mod model;
 pub mod models;
+pub mod queue;
+pub mod ranking;
+pub mod replay;
 pub mod storage;
 pub mod telemetry;
 pub mod training;

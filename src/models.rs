@@ -15,8 +15,8 @@ use crate::blobs::{BlobError, BlobKey, Blobs};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::LabelConfig;
 use crate::model::ModelError;
-use crate::storage::{NewVersion, Storage, StorageError};
-pub use file::{Card, HeadCard, HeadSource, VersionFile};
+use crate::storage::{NewVersion, Storage, StorageError, Version};
+pub use file::{Card, HeadCard, HeadSource, SuspectCard, VersionFile};
 pub use serving::{Serving, ServingHead};
 use starter::Starter;
 
@@ -40,6 +40,10 @@ pub enum ModelsError {
     Model { project: ProjectId, version: String, source: ModelError },
     #[error("model file: {0}")]
     File(#[from] file::FileError),
+    #[error("project {project} has no version {number}")]
+    NoVersion { project: ProjectId, number: i64 },
+    #[error("version `{version}` of project {project} was trained on another backbone; train again")]
+    OtherBackbone { project: ProjectId, version: String },
     #[error("project {project}: another process kept publishing; gave up after {attempts} attempts")]
     Contended { project: ProjectId, attempts: usize },
 }
@@ -95,6 +99,11 @@ impl Models {
         self.0.starter.as_ref()
     }
 
+    /// Whether a version string is one that this program gives without a training.
+    pub fn is_builtin(&self, version: &str) -> bool {
+        version == UNTRAINED || version.starts_with(starter::VERSION_PREFIX)
+    }
+
     /// The version string of a project without a model.
     pub fn no_version(&self) -> String {
         UNTRAINED.to_owned()
@@ -132,14 +141,13 @@ impl Models {
             self.swap(project, None);
             return Ok(false);
         }
-        let bytes = self.0.blobs.get(&BlobKey::from_stored(&row.blob_key)?, MAX_MODEL_BYTES).await?;
-        let file = VersionFile::from_bytes(&bytes)?;
-        self.swap(project, Some(Arc::new(Published { number: row.number, name: row.name, file })));
+        let published = self.read(row).await?;
+        self.swap(project, Some(published));
         Ok(true)
     }
 
     /// Publishes a draft: blob, row, compare-and-set, swap. The same weights again are no new version: then the
-    /// current one is answered.
+    /// current one is answered. In a pinned project the new version is kept and the current one goes on serving.
     ///
     /// # Errors
     /// A store fails; nothing serves then that did not serve before.
@@ -171,6 +179,9 @@ impl Models {
                 job: draft.job,
             };
             self.0.storage.insert_version(draft.project, &row, now).await?;
+            if self.is_pinned(draft.project).await? {
+                return Ok(Arc::new(Published { number, name, file: draft.file }));
+            }
             let expected = live.map(|live| live.number);
             if self.0.storage.set_current_version(draft.project, expected, number).await? {
                 let published = Arc::new(Published { number, name, file: draft.file });
@@ -179,6 +190,47 @@ impl Models {
             }
         }
         Err(ModelsError::Contended { project: draft.project, attempts: PUBLISH_ATTEMPTS })
+    }
+
+    /// Lets a version of the past serve again, or a newer one that a pin kept aside.
+    ///
+    /// # Errors
+    /// The version is not there, belongs to another backbone, or can't be read; nothing changes then.
+    pub async fn activate(&self, project: ProjectId, number: i64) -> Result<Arc<Published>, ModelsError> {
+        // Its file is read before anything changes.
+        let published = self.version(project, number).await?;
+        for _ in 0..PUBLISH_ATTEMPTS {
+            self.follow(project).await?;
+            let expected = self.current(project).map(|live| live.number);
+            if self.0.storage.set_current_version(project, expected, number).await? {
+                self.swap(project, Some(Arc::clone(&published)));
+                return Ok(published);
+            }
+        }
+        Err(ModelsError::Contended { project, attempts: PUBLISH_ATTEMPTS })
+    }
+
+    /// Any version of a project, ready to predict.
+    ///
+    /// # Errors
+    /// The version is not there, belongs to another backbone, or can't be read.
+    pub async fn version(&self, project: ProjectId, number: i64) -> Result<Arc<Published>, ModelsError> {
+        let row = self.0.storage.version(project, number).await?;
+        let row = row.ok_or(ModelsError::NoVersion { project, number })?;
+        if row.fingerprint != self.0.fingerprint {
+            return Err(ModelsError::OtherBackbone { project, version: row.name });
+        }
+        self.read(row).await
+    }
+
+    async fn read(&self, row: Version) -> Result<Arc<Published>, ModelsError> {
+        let bytes = self.0.blobs.get(&BlobKey::from_stored(&row.blob_key)?, MAX_MODEL_BYTES).await?;
+        let file = VersionFile::from_bytes(&bytes)?;
+        Ok(Arc::new(Published { number: row.number, name: row.name, file }))
+    }
+
+    async fn is_pinned(&self, project: ProjectId) -> Result<bool, ModelsError> {
+        Ok(self.0.storage.project(project).await?.is_some_and(|row| row.pinned))
     }
 
     /// Takes the project's model out of service; its versions stay.

@@ -25,6 +25,7 @@ pub mod images;
 pub mod jobs;
 mod migrate;
 pub mod projects;
+pub mod queue;
 mod sql;
 pub mod tasks;
 pub mod versions;
@@ -36,6 +37,7 @@ pub use events::{EventOutcome, EventRecord, EventRow};
 pub use images::ImageRecord;
 pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS};
 pub use projects::{Project, ProjectConfig, ProjectInfo};
+pub use queue::TaskState;
 pub use tasks::{TaskCounts, TaskRecord};
 pub use versions::{NewVersion, Version};
 

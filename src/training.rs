@@ -23,6 +23,7 @@ use crate::inference::InferenceError;
 use crate::labelstudio::{Client, LabelStudioError};
 use crate::model::FitError;
 use crate::models::{Models, ModelsError};
+use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 pub use intake::Sighting;
 pub use trainer::{Trainer, TrainerThread};
@@ -105,6 +106,7 @@ struct Inner {
     embedder: Embedder,
     models: Models,
     label_studio: Client,
+    queue: Queue,
     trainer: Trainer,
     policy: Policy,
     /// Names this process in leases.
@@ -121,13 +123,14 @@ pub struct Rooms {
     pub embedder: Embedder,
     pub models: Models,
     pub label_studio: Client,
+    pub queue: Queue,
     pub trainer: Trainer,
 }
 
 impl Training {
     /// `owner` names this process in leases; `now` gives Unix microseconds.
     pub fn new(rooms: Rooms, policy: Policy, owner: String, now: fn() -> i64) -> Self {
-        let Rooms { storage, embedder, models, label_studio, trainer } = rooms;
+        let Rooms { storage, embedder, models, label_studio, queue, trainer } = rooms;
         let configs = Cache::new(PARSED_CONFIGS);
         let sightings = Cache::new(SIGHTINGS);
         let wake = Notify::new();
@@ -136,6 +139,7 @@ impl Training {
             embedder,
             models,
             label_studio,
+            queue,
             trainer,
             policy,
             owner,

@@ -37,12 +37,15 @@ struct Member {
 pub fn copies_of_others(folder: &LabelledFolder, path: &Path) -> anyhow::Result<HashSet<usize>> {
     let mut reader = csv::Reader::from_path(path).with_context(|| format!("`{}`", path.display()))?;
     let members: Vec<Member> = reader.deserialize().collect::<Result<_, _>>()?;
-    let row = |name: &str| folder.rows.iter().position(|row| row.filename == name);
+    let row = |name: &str| folder.table.rows.iter().position(|row| row.filename == name);
     let of_others: HashSet<u64> = members
         .iter()
-        .filter(|member| row(&member.filename).is_some_and(|row| !folder.rows[row].is_train()))
+        .filter(|member| row(&member.filename).is_some_and(|row| !folder.table.rows[row].is_train()))
         .map(|member| member.group)
         .collect();
     let copies = members.iter().filter(|member| of_others.contains(&member.group));
-    Ok(copies.filter_map(|member| row(&member.filename)).filter(|row| folder.rows[*row].is_train()).collect())
+    Ok(copies
+        .filter_map(|member| row(&member.filename))
+        .filter(|row| folder.table.rows[*row].is_train())
+        .collect())
 }

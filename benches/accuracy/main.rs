@@ -67,13 +67,14 @@ fn main() -> anyhow::Result<()> {
         println!("nothing measured: no photographs were given");
         return Ok(());
     };
-    let folder = LabelledFolder::read(&images, &labels)?;
+    let folder = LabelledFolder::read(&images, &labels, "split")?;
     let backbone = load_backbone(&BackboneChoice::Lite0, DeviceChoice::Flex)?;
     let groups = backbone.spec().groups.clone();
     let (features, hashes) = tokio::runtime::Runtime::new()?.block_on(folder.embed(backbone))?;
-    let data = Data { features, hashes, labels: folder.labels(), classes: folder.classes.len(), groups };
+    let data =
+        Data { features, hashes, labels: folder.table.labels(), classes: folder.table.classes.len(), groups };
     let (train, rest): (Vec<usize>, Vec<usize>) =
-        (0..folder.rows.len()).partition(|row| folder.rows[*row].is_train());
+        (0..folder.table.rows.len()).partition(|row| folder.table.rows[*row].is_train());
     // As the server's trainer: one thread.
     let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
     pool.install(|| compare(&data, &line.draw, &train, &rest, "all training images"))?;

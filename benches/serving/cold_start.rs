@@ -14,7 +14,7 @@ const AIM_MS: f64 = 150.0;
 const AIM_MIB: f64 = 150.0;
 
 pub async fn measure(photographs: &Photographs) -> anyhow::Result<()> {
-    let pictures = Pictures::of(photographs, photographs.folder.rows.len())?;
+    let pictures = Pictures::of(photographs, photographs.folder.table.rows.len())?;
     let project = Project::new(1)?;
     let used = project.learnt(&pictures).await?;
     let (mut fresh, mut existing) = (Starts::default(), Starts::default());

@@ -65,7 +65,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     };
     let images = images.canonicalize()?;
-    let photographs = Photographs { folder: LabelledFolder::read(&images, &labels)?, images };
+    let photographs = Photographs { folder: LabelledFolder::read(&images, &labels, "split")?, images };
     weathervane::labelstudio::install_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for question in Question::value_variants() {

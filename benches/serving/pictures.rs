@@ -28,7 +28,7 @@ impl Pictures {
     /// `count` pictures: the photographs themselves, and after them crops of 70 to 97 % of their sides, saved anew.
     pub fn of(photographs: &Photographs, count: usize) -> anyhow::Result<Self> {
         let root = tempfile::tempdir()?;
-        let mut rows = photographs.folder.rows.clone();
+        let mut rows = photographs.folder.table.rows.clone();
         rows.sort_by_key(|row| *blake3::hash(row.filename.as_bytes()).as_bytes());
         let mut pictures = Vec::with_capacity(count);
         for index in 0..count {

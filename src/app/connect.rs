@@ -1,14 +1,14 @@
 //! From settings to the outside world: backbone, Label Studio client, image fetcher, and words for the person.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Device, ModelSettings, Settings};
+use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, Settings};
 use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig};
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, ModelError, load_backbone};
 use crate::models::starter::Starter;
+use crate::queue::{QueueOrder, QueuePolicy};
 
 /// Time for a TCP and TLS handshake with Label Studio.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,17 +17,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const API_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn backbone(settings: &ModelSettings) -> Result<Arc<dyn Backbone>, ModelError> {
-    let choice = match settings.backbone.as_str() {
-        "lite0" => BackboneChoice::Lite0,
-        "lite0-fast" => BackboneChoice::Lite0Fast,
-        "tiny" => BackboneChoice::Tiny,
-        path => BackboneChoice::File(PathBuf::from(path)),
-    };
     let device = match settings.device {
         Device::Flex => DeviceChoice::Flex,
         Device::Ndarray => DeviceChoice::NdArray,
     };
-    load_backbone(&choice, device)
+    load_backbone(&BackboneChoice::from(settings.backbone.as_str()), device)
 }
 
 pub(super) fn starter(settings: &Settings) -> Option<Starter> {
@@ -57,6 +51,21 @@ pub(super) fn media(settings: &Settings, client: &Client) -> anyhow::Result<Medi
     Ok(Media::new(config, client)?)
 }
 
+pub(super) fn queue_policy(settings: &Settings) -> QueuePolicy {
+    let queue = &settings.queue;
+    QueuePolicy {
+        order: match queue.queue_order {
+            OrderSetting::Rank => QueueOrder::Rank,
+            OrderSetting::Probability => QueueOrder::Probability,
+        },
+        tasks: usize::from(queue.queue_tasks),
+        set_sampling: !queue.keep_sampling,
+        keep_view: !queue.no_queue_view,
+        pool_bytes: queue.pool_memory_mb as usize * 1_000_000,
+        score_threshold: settings.model.model_score_threshold,
+    }
+}
+
 /// Says at start whether the token works, and if not what to do.
 pub(super) async fn verify(client: &Client) {
     match client.verify().await {
@@ -77,7 +86,7 @@ pub(super) fn advice(settings: &Settings) -> Vec<String> {
     } else if settings.label_studio.label_studio_api_key.is_none() {
         advice.push(
             "LABEL_STUDIO_API_KEY is not set: Label Studio hands out neither uploads nor its export without a \
-             token; take one from Account & Settings > Access Token"
+             token, and its queue can't be ordered; take one from Account & Settings > Access Token"
                 .to_owned(),
         );
     }

@@ -1,16 +1,16 @@
 //! A folder of images with their labels in a CSV file, and its embeddings.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 
 use crate::domain::ids::ContentHash;
 use crate::inference::Inference;
-use crate::model::{Backbone, Features};
+use crate::model::{Backbone, BackboneChoice, DeviceChoice, Features, load_backbone};
 use crate::vision::{Limits, prepare};
 
 /// Largest file and picture read from a folder the user names: bytes, pixels.
@@ -19,14 +19,35 @@ const LIMITS: Limits = Limits { max_bytes: 200_000_000, max_pixels: 400_000_000 
 /// Images on their way at once beyond those that run: enough to keep the threads busy.
 const AHEAD: usize = 4;
 
+/// Column of the CSV file that says what a row is for, unless another is named.
+pub const SPLIT: &str = "split";
+
+/// `--backbone` of commands that look at a folder.
+#[derive(clap::Args)]
+pub struct BackboneName {
+    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, three times the speed), or a backbone file
+    #[arg(long, default_value = "lite0", value_name = "NAME|FILE")]
+    backbone: String,
+}
+
+impl BackboneName {
+    /// Loads it.
+    ///
+    /// # Errors
+    /// The file can't be used.
+    pub async fn load(self) -> anyhow::Result<Arc<dyn Backbone>> {
+        let choice = BackboneChoice::from(self.backbone.as_str());
+        Ok(tokio::task::spawn_blocking(move || load_backbone(&choice, DeviceChoice::Flex)).await??)
+    }
+}
+
 /// One line of the CSV file.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LabelledImage {
     /// Below the images' folder
     pub filename: String,
     pub label: String,
     /// `train` or `val`; a missing column or an empty field counts as `train`
-    #[serde(default)]
     pub split: String,
 }
 
@@ -37,43 +58,81 @@ impl LabelledImage {
     }
 }
 
-/// A labelled folder; classes are the labels in order of their names.
+/// The CSV file; classes are the labels in order of their names.
 #[derive(Debug)]
-pub struct LabelledFolder {
-    images: PathBuf,
+pub struct LabelledRows {
     pub rows: Vec<LabelledImage>,
     pub classes: Vec<String>,
 }
 
-impl LabelledFolder {
-    /// Reads the CSV file: columns `filename`, `label`, and `split` if there is one.
+impl LabelledRows {
+    /// Reads the CSV file: columns `filename`, `label`, and the one named `split` if there is one.
     ///
     /// # Errors
-    /// The file or an image is missing, a column is missing, or there are fewer than two classes.
-    pub fn read(images: &Path, labels: &Path) -> anyhow::Result<Self> {
+    /// The file or a column is missing, an image stands twice, or there are fewer than two classes.
+    pub fn read(path: &Path, split: &str) -> anyhow::Result<Self> {
+        let shown = path.display();
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
-            .from_path(labels)
-            .with_context(|| format!("labels `{}` can't be read", labels.display()))?;
-        let rows: Vec<LabelledImage> = reader.deserialize().collect::<Result<_, _>>().with_context(|| {
-            format!("labels `{}`: expected columns filename,label[,split]", labels.display())
-        })?;
+            .from_path(path)
+            .with_context(|| format!("labels `{shown}` can't be read"))?;
+        let header = reader.headers().with_context(|| format!("labels `{shown}`"))?.clone();
+        let column = |name: &str| header.iter().position(|found| found == name);
+        let missing = |name: &str| {
+            let found: Vec<&str> = header.iter().collect();
+            format!("labels `{shown}` have no column `{name}`: found {}", found.join(","))
+        };
+        let filename = column("filename").with_context(|| missing("filename"))?;
+        let label = column("label").with_context(|| missing("label"))?;
+        let used = column(split);
+        if used.is_none() && split != SPLIT {
+            bail!(missing(split));
+        }
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.with_context(|| format!("labels `{shown}`"))?;
+            let field = |column: usize| record.get(column).unwrap_or_default().to_owned();
+            let split = used.map(field).unwrap_or_default();
+            rows.push(LabelledImage { filename: field(filename), label: field(label), split });
+        }
         let mut classes: Vec<String> = rows.iter().map(|row| row.label.clone()).collect();
         classes.sort();
         classes.dedup();
         if classes.len() < 2 {
-            bail!("labels `{}` name {} classes, at least 2 are needed", labels.display(), classes.len());
+            bail!("labels `{shown}` name {} classes, at least 2 are needed", classes.len());
         }
-        if let Some(row) = rows.iter().find(|row| !images.join(&row.filename).is_file()) {
-            bail!("image `{}` is in the labels but not in `{}`", row.filename, images.display());
+        let mut seen = HashSet::new();
+        if let Some(row) = rows.iter().find(|row| !seen.insert(row.filename.as_str())) {
+            bail!("labels `{shown}` have image `{}` twice", row.filename);
         }
-        Ok(Self { images: images.to_owned(), rows, classes })
+        Ok(Self { rows, classes })
     }
 
     /// Class of each row.
     pub fn labels(&self) -> Vec<usize> {
         let class = |row: &LabelledImage| self.classes.binary_search(&row.label).unwrap_or_default();
         self.rows.iter().map(class).collect()
+    }
+}
+
+/// A labelled folder.
+#[derive(Debug)]
+pub struct LabelledFolder {
+    images: PathBuf,
+    pub table: LabelledRows,
+}
+
+impl LabelledFolder {
+    /// Reads the CSV file as [`LabelledRows::read`] does.
+    ///
+    /// # Errors
+    /// The file is not right, or an image in it is missing.
+    pub fn read(images: &Path, labels: &Path, split: &str) -> anyhow::Result<Self> {
+        let table = LabelledRows::read(labels, split)?;
+        if let Some(row) = table.rows.iter().find(|row| !images.join(&row.filename).is_file()) {
+            bail!("image `{}` is in the labels but not in `{}`", row.filename, images.display());
+        }
+        Ok(Self { images: images.to_owned(), table })
     }
 
     /// Embeddings and content hashes of all rows, in order, on every core, with a progress bar on a terminal.
@@ -84,10 +143,10 @@ impl LabelledFolder {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let (dim, input) = (backbone.spec().dim(), backbone.spec().input);
         let (inference, workers) = Inference::start(backbone, threads, usize::MAX)?;
-        let bar = ProgressBar::new(self.rows.len() as u64)
+        let bar = ProgressBar::new(self.table.rows.len() as u64)
             .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
             .with_message("embedding");
-        let embedded = stream::iter(&self.rows).map(|row| {
+        let embedded = stream::iter(&self.table.rows).map(|row| {
             let (path, inference, bar) = (self.images.join(&row.filename), inference.clone(), bar.clone());
             async move {
                 let shown = path.display().to_string();

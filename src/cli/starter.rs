@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use super::folder::LabelledFolder;
+use super::folder::{LabelledFolder, SPLIT};
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::ChoiceKind;
 use crate::eval::{accuracy, wilson};
@@ -38,20 +38,20 @@ pub struct StarterCommand {
 
 impl StarterCommand {
     pub async fn run(self) -> anyhow::Result<()> {
-        let folder = LabelledFolder::read(&self.images, &self.labels)?;
+        let folder = LabelledFolder::read(&self.images, &self.labels, SPLIT)?;
         let backbone =
             tokio::task::spawn_blocking(|| load_backbone(&BackboneChoice::Lite0, DeviceChoice::Flex))
                 .await??;
         let spec = backbone.spec().clone();
         let (features, hashes) = folder.embed(backbone).await?;
-        let labels = folder.labels();
+        let labels = folder.table.labels();
         let (train, rest): (Vec<usize>, Vec<usize>) =
-            (0..labels.len()).partition(|row| folder.rows[*row].is_train());
+            (0..labels.len()).partition(|row| folder.table.rows[*row].is_train());
         let pick = |rows: &[usize]| Features {
             dim: features.dim,
             values: rows.iter().flat_map(|row| features.row(*row).iter().copied()).collect(),
         };
-        let classes = folder.classes.len();
+        let classes = folder.table.classes.len();
         let set = TrainingSet {
             features: pick(&train),
             targets: Targets::Single { classes, labels: train.iter().map(|row| labels[*row]).collect() },
@@ -68,12 +68,14 @@ impl StarterCommand {
             from_name: "weather".to_owned(),
             to_name: "image".to_owned(),
             kind: ChoiceKind::Single,
-            classes: folder.classes,
+            classes: folder.table.classes,
             source: HeadSource::Starter,
             groups: fitted.group_weights,
             refined: fitted.refined,
             evaluation: Some(fitted.evaluation),
             starter_accuracy: None,
+            suspects: Vec::new(),
+            near_copies: Vec::new(),
         };
         let mut card =
             Card::new(ProjectId(0), &spec.fingerprint, &spec.name, String::new(), train.len() as i64);

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::domain::events::EventError;
 use crate::inference::InferenceError;
 use crate::models::ModelsError;
+use crate::queue::QueueError;
 use crate::storage::StorageError;
 use crate::training::TrainingError;
 
@@ -39,6 +40,8 @@ pub enum ApiError {
     Models(#[from] ModelsError),
     #[error(transparent)]
     Training(#[from] TrainingError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error(transparent)]
     Event(#[from] EventError),
     #[error("the work was interrupted")]
@@ -80,6 +83,20 @@ impl ApiError {
             Self::Storage(_) | Self::Training(TrainingError::Storage(_)) => {
                 (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log")
             }
+            Self::Models(ModelsError::NoVersion { .. }) => {
+                (S::NOT_FOUND, "not_found", "look at GET /api/projects/{id} for its versions")
+            }
+            Self::Models(ModelsError::OtherBackbone { .. }) => (S::CONFLICT, "conflict", "train again"),
+            Self::Queue(QueueError::NoProject(_)) => {
+                (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
+            }
+            Self::Queue(QueueError::NoHead { .. }) => {
+                (S::CONFLICT, "conflict", "give the project a label config with <Image> and <Choices>")
+            }
+            Self::Queue(QueueError::Storage(_)) => {
+                (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log")
+            }
+            Self::Queue(_) => (S::INTERNAL_SERVER_ERROR, "queue_failed", "see the server's log"),
             Self::Models(_) => (S::INTERNAL_SERVER_ERROR, "model_unavailable", "see the server's log"),
             Self::Training(TrainingError::NoProject) => (S::CONFLICT, "conflict", "connect a project first"),
             Self::Training(TrainingError::Annotation { .. }) => (

@@ -13,21 +13,6 @@ use crate::storage::{Project, Version};
 /// Jobs and versions a project's page lists.
 const RECENT: usize = 20;
 
-/// Version names `GET /versions` answers at most: Label Studio asks without saying which project.
-const VERSION_NAMES: usize = 200;
-
-/// `GET /versions`, as Label Studio asks it.
-pub async fn version_names(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
-    let mut names = Vec::new();
-    for project in state.storage.projects().await? {
-        let versions = state.storage.versions(project.id).await?;
-        names.extend(versions.into_iter().map(|version| version.name));
-    }
-    names.dedup();
-    names.truncate(VERSION_NAMES);
-    Ok(Json(json!({ "versions": names })))
-}
-
 /// `GET /api/projects`.
 pub async fn list(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
     let mut projects = Vec::new();
@@ -39,19 +24,27 @@ pub async fn list(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
 
 /// `GET /api/projects/{project}`.
 pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<Value>, ApiError> {
-    let name = request.match_info().query("project");
-    let row = match name.parse() {
-        Ok(id) => state.storage.project(ProjectId(id)).await?,
-        Err(_) => None,
-    };
-    let Some(row) = row else {
-        return Err(ApiError::NotFound { what: "project", name: name.chars().take(40).collect() });
-    };
+    let row = project(&state, &request).await?;
     let mut shown = summary(&state, &row).await?;
     let versions = state.storage.versions(row.id).await?;
     shown["versions"] = versions.iter().take(RECENT).map(version_json).collect();
     shown["jobs"] = state.storage.recent_jobs(row.id, RECENT as i64).await?.iter().map(job_json).collect();
     Ok(Json(shown))
+}
+
+/// The project a route names.
+async fn project(state: &State, request: &HttpRequest) -> Result<Project, ApiError> {
+    let name = request.match_info().query("project");
+    let row = match name.parse() {
+        Ok(id) => state.storage.project(ProjectId(id)).await?,
+        Err(_) => None,
+    };
+    row.ok_or_else(|| ApiError::NotFound { what: "project", name: name.chars().take(40).collect() })
+}
+
+/// Its id.
+pub(super) async fn project_id(state: &State, request: &HttpRequest) -> Result<ProjectId, ApiError> {
+    Ok(project(state, request).await?.id)
 }
 
 async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
@@ -74,6 +67,12 @@ async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
         "skipped": labels.cancelled,
         "labelled_tasks": tasks.labelled,
         "version": version,
+        "pinned": row.pinned,
+        "queue": {
+            "version": row.queue_version,
+            "problem": state.queue.problem(row.id),
+            "pool": state.queue.progress(row.id).await?,
+        },
         "heads": heads,
         "problem": problem.or_else(|| row.problem.clone()),
         "ignored": config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),

@@ -47,6 +47,18 @@ pub enum BackboneChoice {
     File(PathBuf),
 }
 
+impl From<&str> for BackboneChoice {
+    /// The name of a built-in one, else the path of a file.
+    fn from(name: &str) -> Self {
+        match name {
+            "lite0" => Self::Lite0,
+            "lite0-fast" => Self::Lite0Fast,
+            "tiny" => Self::Tiny,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}
+
 /// Which of Burn's CPU devices computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {

@@ -75,6 +75,10 @@ pub struct Fitted {
     pub head: Head,
     /// Out of fold, on the labels it learnt from.
     pub evaluation: Evaluation,
+    /// Probabilities of each row by a model that had not seen it, `n x classes`.
+    pub out_of_fold: Vec<Vec<f32>>,
+    /// Number of each row's group of near-copies.
+    pub copies: Vec<usize>,
     /// Feature groups and the weight the labels gave each; the weights sum to one.
     pub group_weights: Vec<(String, f32)>,
     /// Divisor of the ridge scores.
@@ -220,6 +224,8 @@ pub fn fit(
     Ok(Fitted {
         head: Head::new(set.targets.activation(), set.features.dim, weight, bias)?,
         evaluation: set.targets.evaluate(&refined.out_of_fold),
+        out_of_fold: refined.out_of_fold,
+        copies,
         group_weights: scaling.named(&weights),
         temperature,
         refined: refined.epochs > 0,

@@ -6,7 +6,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::ids::{ContentHash, ProjectId};
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::ChoiceKind;
 use crate::eval::Evaluation;
 use crate::model::{Head, ModelError};
@@ -87,6 +87,22 @@ pub struct HeadCard {
     pub evaluation: Option<Evaluation>,
     /// Accuracy of the starter model on the same labels, where its classes match.
     pub starter_accuracy: Option<f64>,
+    /// Labels that are probably wrong, the most suspicious first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<SuspectCard>,
+    /// Labelled tasks with the same picture but for small changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_copies: Vec<Vec<TaskId>>,
+}
+
+/// A label that a model which had not seen it does not believe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuspectCard {
+    pub task: TaskId,
+    pub given: String,
+    pub likely: String,
+    pub p_given: f32,
+    pub p_likely: f32,
 }
 
 /// Where a head comes from.

@@ -92,6 +92,11 @@ impl ServingHead {
         Some(Self { model: HeadOf::Starter(Arc::clone(&starter.head)), columns, multiple: false })
     }
 
+    /// Classes of the label config it answers for.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     fn head(&self) -> &Head {
         match &self.model {
             HeadOf::Published(published, index) => &published.file.heads[*index],

@@ -12,6 +12,9 @@ use crate::model::Head;
 /// Made by `weathervane starter` on the training images named in NOTICE.
 const BUILT_IN: &[u8] = include_bytes!("../../assets/starter-weather.safetensors");
 
+/// How every starter's version string begins.
+pub(super) const VERSION_PREFIX: &str = "starter-";
+
 /// Words that mean the same weather. A word stands in one row only, and only where no user could mean another
 /// of the four by it: `sunny` is `shine`; `fog` or `snow` are none of them.
 const SYNONYMS: [(&str, &[&str]); 4] = [
@@ -50,7 +53,7 @@ impl Starter {
         let digits = file.card.learnt.as_bytes().chunks_exact(SHORT_HASH);
         Ok(Self {
             head: Arc::new(file.heads.remove(0)),
-            version: format!("starter-{digest}"),
+            version: format!("{VERSION_PREFIX}{digest}"),
             evaluation,
             classes: card.classes,
             learnt: digits.map(|hash| String::from_utf8_lossy(hash).into_owned()).collect(),

@@ -12,21 +12,29 @@ use super::{Result, StorageError};
 /// SQLite's busy timeout does not cover this step.
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
-const SQLITE_0001: &str = include_str!("../../migrations/sqlite/0001_initial.sql");
-const POSTGRES_0001: &str = include_str!("../../migrations/postgres/0001_initial.sql");
+/// Name and texts of each migration, in order; a published one never changes.
+const MIGRATIONS: [(&str, &str, &str); 2] = [
+    (
+        "initial",
+        include_str!("../../migrations/sqlite/0001_initial.sql"),
+        include_str!("../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        "queue",
+        include_str!("../../migrations/sqlite/0002_queue.sql"),
+        include_str!("../../migrations/postgres/0002_queue.sql"),
+    ),
+];
 
 fn migrator(engine: Engine) -> Migrator {
-    let initial = match engine {
-        Engine::Sqlite => SQLITE_0001,
-        Engine::Postgres => POSTGRES_0001,
-    };
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "initial".into(),
-        MigrationType::Simple,
-        initial.into_sql_str(),
-        false,
-    )])
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sqlite, postgres))| {
+        let text = match engine {
+            Engine::Sqlite => sqlite,
+            Engine::Postgres => postgres,
+        };
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 /// The whole migration is one write transaction, so a second process waits and then finds it done.

@@ -19,6 +19,8 @@ const POOL_IMAGES: i64 = 2_000;
 pub(super) struct HeadData {
     pub spec: HeadSpec,
     pub set: TrainingSet,
+    /// Task of each row.
+    pub tasks: Vec<TaskId>,
 }
 
 /// What a training learns from.
@@ -66,10 +68,8 @@ impl Training {
                 continue;
             }
             labelled.extend(targets.iter().map(|(task, _)| *task));
-            heads.push(HeadData {
-                set: self.training_set(project, spec, &targets, &tasks).await?,
-                spec: spec.clone(),
-            });
+            let (set, of_rows) = self.training_set(project, spec, &targets, &tasks).await?;
+            heads.push(HeadData { set, tasks: of_rows, spec: spec.clone() });
         }
         if heads.is_empty() {
             return Err(TrainingError::NothingToLearn(missing.join("; ")));
@@ -88,7 +88,7 @@ impl Training {
         spec: &HeadSpec,
         targets: &[(TaskId, Target)],
         tasks: &HashMap<TaskId, Task>,
-    ) -> Result<TrainingSet, TrainingError> {
+    ) -> Result<(TrainingSet, Vec<TaskId>), TrainingError> {
         let mut wanted = Vec::with_capacity(targets.len());
         let mut labels = Vec::with_capacity(targets.len());
         for (id, target) in targets {
@@ -104,14 +104,18 @@ impl Training {
                 }
             };
             wanted.push(Wanted { project, task: *id, source, credentials: None });
-            labels.push(target);
+            labels.push((*id, target));
         }
         let batch = self.0.embedder.embed(wanted).await?;
         let mut rows: Vec<(Arc<Embedded>, &Target)> = Vec::with_capacity(batch.len());
+        let mut of_rows = Vec::with_capacity(batch.len());
         let mut left_out = Vec::new();
-        for (embedded, target) in batch.into_iter().zip(labels) {
+        for (embedded, (task, target)) in batch.into_iter().zip(labels) {
             match embedded {
-                Ok(embedded) => rows.push((embedded, target)),
+                Ok(embedded) => {
+                    rows.push((embedded, target));
+                    of_rows.push(task);
+                }
                 Err(error) => left_out.push(error),
             }
         }
@@ -129,7 +133,7 @@ impl Training {
                 });
             }
         }
-        Ok(assemble(self.0.embedder.spec().dim(), spec, &rows))
+        Ok((assemble(self.0.embedder.spec().dim(), spec, &rows), of_rows))
     }
 }
 

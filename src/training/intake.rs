@@ -53,7 +53,11 @@ impl Training {
         let now = (self.0.now)();
         let info = self.info(seen);
         let changed = self.config_changed(&info).await?;
+        let is_new = self.0.storage.project(seen.id).await?.is_none_or(|known| known.label_config.is_none());
         self.0.storage.upsert_project(&info, now).await?;
+        if is_new {
+            self.0.queue.connected(seen.id);
+        }
         if changed && self.0.policy.trigger != Trigger::Manual {
             self.enqueue(seen.id, "label config changed", now).await?;
         }
@@ -125,6 +129,9 @@ impl Training {
         };
         let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
+        if !(outcome.duplicate || record.tasks.is_empty() && record.deleted_tasks.is_empty()) {
+            self.0.queue.tasks_changed(record.project.id, record.tasks.iter().map(|task| task.id));
+        }
         tracing::debug!(project = %record.project.id, action = record.action, duplicate = outcome.duplicate,
             changed = outcome.changed, "event recorded");
         if outcome.job.is_some() {

@@ -1,5 +1,6 @@
 //! One training from labels to a published version.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -8,11 +9,19 @@ use tokio::sync::watch;
 use super::dataset::HeadData;
 use super::intake::PULL_AND_TRAIN;
 use super::{Training, TrainingError};
+use crate::domain::ids::TaskId;
 use crate::domain::label_config::LabelConfig;
-use crate::eval::Evaluation;
+use crate::eval::suspects::Suspect;
+use crate::eval::{self, Evaluation};
 use crate::model::{FitError, FitOptions, Fitted, Progress, Targets};
-use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, VersionFile};
+use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, SuspectCard, VersionFile};
 use crate::storage::Job;
+
+/// Suspected label errors a version remembers.
+const MAX_SUSPECTS: usize = 100;
+
+/// Groups of near-copies a version remembers.
+const MAX_COPY_GROUPS: usize = 200;
 
 /// What a job leaves behind when it is done.
 pub(super) struct Outcome {
@@ -38,6 +47,7 @@ impl Training {
         let dataset = match self.dataset(job.project, &config).await {
             Err(TrainingError::NothingToLearn(missing)) => {
                 self.0.models.retire(job.project).await?;
+                self.0.queue.version_changed();
                 return Err(TrainingError::NothingToLearn(missing));
             }
             dataset => dataset?,
@@ -56,7 +66,9 @@ impl Training {
         let file = self.version_file(job, &config, labels, &heads, fitted)?;
         let draft = Draft { project: job.project, file, job: Some(job.id) };
         let published = self.0.models.publish(draft, (self.0.now)()).await?;
-        log_published(job, labels, &published, started);
+        self.0.queue.version_changed();
+        let serves = self.0.models.current(job.project).is_some_and(|live| live.number == published.number);
+        log_published(job, labels, &published, serves, started);
         let metrics = published.file.card.metrics_json().map_err(ModelsError::from)?;
         Ok(Outcome { version: published.number, metrics })
     }
@@ -93,6 +105,8 @@ impl Training {
                 groups: fitted.group_weights.clone(),
                 refined: fitted.refined,
                 starter_accuracy: starter.as_ref().map(|starter| starter.accuracy),
+                suspects: suspects(data, &fitted),
+                near_copies: near_copies(data, &fitted),
                 evaluation: Some(fitted.evaluation),
             });
             file.heads.push(match starter {
@@ -131,6 +145,31 @@ impl Training {
     }
 }
 
+/// Labels of a single-choice head that are probably wrong.
+fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
+    let Targets::Single { classes, labels } = &data.set.targets else { return Vec::new() };
+    let name = |class: usize| data.spec.classes[class].name.clone();
+    let found =
+        eval::suspects::suspects(&fitted.out_of_fold, labels, *classes).into_iter().take(MAX_SUSPECTS);
+    let card = |suspect: Suspect| SuspectCard {
+        task: data.tasks[suspect.row],
+        given: name(suspect.given),
+        likely: name(suspect.likely),
+        p_given: suspect.p_given,
+        p_likely: suspect.p_likely,
+    };
+    found.map(card).collect()
+}
+
+/// Groups of labelled tasks that are near-copies of each other.
+fn near_copies(data: &HeadData, fitted: &Fitted) -> Vec<Vec<TaskId>> {
+    let mut groups: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
+    for (task, group) in data.tasks.iter().zip(&fitted.copies) {
+        groups.entry(*group).or_default().push(*task);
+    }
+    groups.into_values().filter(|tasks| tasks.len() > 1).take(MAX_COPY_GROUPS).collect()
+}
+
 /// The starter model on a project's own labels.
 struct StarterTrial {
     head: crate::model::Head,
@@ -145,7 +184,7 @@ impl StarterTrial {
     }
 }
 
-fn log_published(job: &Job, labels: i64, published: &Published, started: Instant) {
+fn log_published(job: &Job, labels: i64, published: &Published, serves: bool, started: Instant) {
     let seconds = started.elapsed().as_secs_f64();
     metrics::histogram!("weathervane_training_seconds").record(seconds);
     metrics::counter!("weathervane_trainings_total", "outcome" => "done").increment(1);
@@ -153,6 +192,6 @@ fn log_published(job: &Job, labels: i64, published: &Published, started: Instant
         let accuracy = card.evaluation.as_ref().map(|evaluation| evaluation.accuracy);
         tracing::info!(project = %job.project, version = published.name, head = card.from_name, labels,
             source = card.source.name(), out_of_fold_accuracy = accuracy, duration_ms = (seconds * 1e3) as u64,
-            "version serves");
+            "{}", if serves { "version serves" } else { "version kept aside, another one is pinned" });
     }
 }

@@ -14,8 +14,9 @@ const LEVELS: &[&[&str]] = &[
     &["app"],
     &["http", "dashboard"],
     &["training"],
+    &["queue"],
     &["embed"],
-    &["inference", "models"],
+    &["inference", "models", "replay"],
     &["storage", "blobs", "labelstudio", "ranking"],
     // A backbone says what input it wants in vision's words, so it stands above.
     &["model"],

@@ -15,4 +15,5 @@ mod changes;
 mod imported;
 mod main_loop;
 mod outages;
+mod queue;
 mod tokens;

@@ -56,6 +56,8 @@ fn draft(class: usize) -> Draft {
         refined: false,
         evaluation: None,
         starter_accuracy: None,
+        suspects: Vec::new(),
+        near_copies: Vec::new(),
     });
     Draft { project: PROJECT, file: VersionFile { card, heads: vec![head] }, job: None }
 }

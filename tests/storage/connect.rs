@@ -15,14 +15,14 @@ pub async fn a_database_of_a_newer_program_is_refused(database: &Database) {
     connection
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             SELECT 2, 'of the future', success, checksum, 1 FROM _sqlx_migrations",
+             SELECT 99, 'of the future', success, checksum, 1 FROM _sqlx_migrations WHERE version = 1",
         )
         .await
         .unwrap();
     connection.close().await.unwrap();
     let error = Storage::connect(&database.url).await.unwrap_err();
-    assert!(matches!(error, StorageError::NewerSchema { found: 2, known: 1 }), "{error}");
-    assert!(error.to_string().contains("database has schema 2, this program knows 1"), "{error}");
+    assert!(matches!(error, StorageError::NewerSchema { found: 99, known: 2 }), "{error}");
+    assert!(error.to_string().contains("database has schema 99, this program knows 2"), "{error}");
 }
 
 /// The path of a SQLite test database holds characters that this raw URL must keep escaped.

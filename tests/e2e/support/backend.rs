@@ -93,6 +93,21 @@ impl Backend {
         .await
     }
 
+    /// Waits until Label Studio serves tasks in the order of a version that fits, and gives it.
+    pub async fn queue_of(&self, project: i64, fits: impl Fn(&str) -> bool) -> String {
+        until("Label Studio's queue to be written", async || {
+            let shown = self.project(project).await;
+            shown["queue"]["version"].as_str().filter(|version| fits(version)).map(str::to_owned)
+        })
+        .await
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.expect("JSON")
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         let answer =
             self.http.post(format!("{}{path}", self.url)).json(body).send().await.expect("an answer");

@@ -180,6 +180,36 @@ impl Project {
         kept.as_array().expect("predictions").clone()
     }
 
+    /// The task the label stream gives next; `None` when there is none left.
+    pub async fn next(&self) -> Option<i64> {
+        let path = format!("/api/projects/{}/next", self.id);
+        let (status, text) = send(self.label_studio.request(Method::GET, &path)).await;
+        if status == StatusCode::NOT_FOUND {
+            return None;
+        }
+        assert!(status.is_success(), "{status}: {text}");
+        serde_json::from_str::<Value>(&text).expect("JSON")["id"].as_i64()
+    }
+
+    /// The project as Label Studio keeps it.
+    pub async fn settings(&self) -> Value {
+        self.label_studio.get(&format!("/api/projects/{}", self.id)).await
+    }
+
+    /// Names of the versions of which it keeps predictions.
+    pub async fn stored_versions(&self) -> Vec<String> {
+        let path = format!("/api/projects/{}/model-versions/?extended=true", self.id);
+        let listed = self.label_studio.get(&path).await;
+        let rows = listed["static"].as_array().expect("versions");
+        rows.iter().filter_map(|row| Some(row["model_version"].as_str()?.to_owned())).collect()
+    }
+
+    /// The tabs of its Data Manager.
+    pub async fn views(&self) -> Vec<Value> {
+        let views = self.label_studio.get(&format!("/api/dm/views?project={}", self.id)).await;
+        views.as_array().expect("views").clone()
+    }
+
     /// The button "Start training".
     pub async fn start_training(&self, backend: i64) {
         self.label_studio.post(&format!("/api/ml/{backend}/train"), &json!({})).await;

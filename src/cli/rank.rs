@@ -1,0 +1,108 @@
+//! `weathervane rank`.
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::HouseArgs;
+use crate::app::House;
+use crate::domain::ids::ProjectId;
+use crate::queue::Ranking;
+use crate::ranking::Strategy;
+
+/// Say which tasks to label next, and why
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  weathervane rank --project 1
+  weathervane rank --project 1 --limit 15 --strategy max-herding --format json
+
+It reads the data directory (or DATABASE_URL) of the server, which may be running. Nothing is written to Label Studio.")]
+pub struct RankCommand {
+    /// Label Studio's id of the project
+    #[arg(long, value_name = "ID")]
+    project: i64,
+
+    /// Tasks to list
+    #[arg(long, default_value_t = 30)]
+    limit: usize,
+
+    /// How to choose; by default u-herding, and before the first labels max-herding or medoids
+    #[arg(long, value_name = "NAME", value_parser = strategy)]
+    strategy: Option<Strategy>,
+
+    /// How to print
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    #[command(flatten)]
+    house: HouseArgs,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+}
+
+fn strategy(name: &str) -> Result<Strategy, String> {
+    name.parse().map_err(|_| format!("one of {}", Strategy::ALL.map(Strategy::name).join(", ")))
+}
+
+impl RankCommand {
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.house.settings.validate()?;
+        let house = House::build(&self.house.settings).await?;
+        let ranking = self.rank(&house).await;
+        tokio::task::spawn_blocking(move || house.close()).await?;
+        let ranking = ranking?;
+        match self.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(&self.json(&ranking))?),
+            Format::Table => print_table(&ranking),
+        }
+        Ok(())
+    }
+
+    async fn rank(&self, house: &House) -> anyhow::Result<Ranking> {
+        let project = ProjectId(self.project);
+        house.models.load_all().await?;
+        let bar = ProgressBar::new(0)
+            .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
+            .with_message("embedding");
+        house
+            .queue
+            .fill_project(project, &mut |progress| {
+                bar.set_length(progress.tasks as u64);
+                bar.set_position((progress.embedded + progress.failed) as u64);
+            })
+            .await?;
+        bar.finish_and_clear();
+        Ok(house.queue.rank(project, self.strategy, self.limit).await?)
+    }
+
+    fn json(&self, ranking: &Ranking) -> serde_json::Value {
+        json!({
+            "project": self.project,
+            "version": ranking.version,
+            "strategy": ranking.strategy.name(),
+            "ranked": ranking.pool,
+            "tasks": ranking.tasks,
+        })
+    }
+}
+
+fn print_table(ranking: &Ranking) {
+    eprintln!(
+        "{} of {} open tasks, {} with version {}",
+        ranking.tasks.len(),
+        ranking.pool,
+        ranking.strategy.name(),
+        ranking.version
+    );
+    println!("{:>10}  {:>10}  reason", "task", "score");
+    for ranked in &ranking.tasks {
+        println!("{:>10}  {:>10.4}  {}", ranked.task.0, ranked.score, ranked.reason);
+    }
+}

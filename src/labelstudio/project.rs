@@ -1,0 +1,222 @@
+//! What weathervane reads and changes in a project: tasks, predictions, the backend's title, settings, a view.
+//!
+//! Label Studio 1.23 serves tasks by ascending score only over predictions whose version its project names, and it calls
+//! the live backend only while the backend's title equals that name: so title and version move together.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::{Client, LabelStudioError};
+use crate::domain::ids::ProjectId;
+
+/// Tasks asked for at once: an answer of about 1 MB.
+const PAGE: usize = 1_000;
+
+/// Largest answer with tasks or settings, in bytes: a page of tasks with images in `data:` URIs fits.
+const MAX_BYTES: usize = 200_000_000;
+
+/// A page of a project's tasks.
+#[derive(Debug, Deserialize)]
+pub struct TaskPage {
+    /// Tasks of the project in all.
+    pub total: usize,
+    pub tasks: Vec<Value>,
+}
+
+/// An ML backend as Label Studio knows it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BackendRow {
+    pub id: i64,
+    pub url: String,
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What its `/setup` answered last.
+    #[serde(default)]
+    pub model_version: Option<String>,
+    #[serde(default)]
+    auth_method: Option<String>,
+    #[serde(default)]
+    basic_auth_user: Option<String>,
+}
+
+/// The settings of a project that decide which task comes next.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ProjectSettings {
+    #[serde(default)]
+    pub model_version: Option<String>,
+    #[serde(default)]
+    pub sampling: Option<String>,
+}
+
+/// A version of which Label Studio stores predictions.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoredVersion {
+    pub model_version: Option<String>,
+    pub count: i64,
+}
+
+#[derive(Deserialize)]
+struct StoredVersions {
+    #[serde(rename = "static")]
+    stored: Vec<StoredVersion>,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    created: usize,
+}
+
+#[derive(Deserialize)]
+struct ViewRow {
+    id: i64,
+    #[serde(default)]
+    data: Value,
+}
+
+impl Client {
+    /// Page `page` (from 1) of a project's tasks (`GET /api/tasks`), by id; empty beyond the last.
+    ///
+    /// # Errors
+    /// As every call: not configured, not reachable, refused, or the project is not there.
+    pub async fn tasks_page(&self, project: ProjectId, page: usize) -> Result<TaskPage, LabelStudioError> {
+        let call = Call::new(format!("list the tasks of project {project}"), Method::GET, "api/tasks")
+            .query("project", project.to_string())
+            .query("page", page.to_string())
+            .query("page_size", PAGE.to_string());
+        match self.json(&call, MAX_BYTES).await {
+            // Label Studio knows no empty page.
+            Err(LabelStudioError::NotFound { .. }) if page > 1 => {
+                Ok(TaskPage { total: 0, tasks: Vec::new() })
+            }
+            page => page,
+        }
+    }
+
+    /// The project's ML backends (`GET /api/ml`); Label Studio asks each for `/health` and `/setup` before it answers.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn backends(&self, project: ProjectId) -> Result<Vec<BackendRow>, LabelStudioError> {
+        let doing = format!("list the ML backends of project {project}");
+        let call = Call::new(doing, Method::GET, "api/ml").query("project", project.to_string());
+        self.json(&call, MAX_BYTES).await
+    }
+
+    /// Gives a backend a title (`PATCH /api/ml/{id}`). Label Studio wants address and project with it, and checks the
+    /// backend again; an empty password keeps the one it has.
+    ///
+    /// # Errors
+    /// As every call; also where the check fails.
+    pub async fn rename_backend(
+        &self,
+        project: ProjectId,
+        backend: &BackendRow,
+        title: &str,
+    ) -> Result<(), LabelStudioError> {
+        let mut body = json!({"url": backend.url, "project": project, "title": title});
+        if backend.auth_method.as_deref() == Some("BASIC_AUTH") {
+            body["auth_method"] = json!("BASIC_AUTH");
+            body["basic_auth_user"] = json!(backend.basic_auth_user);
+            body["basic_auth_pass"] = json!("");
+        }
+        let doing = format!("rename ML backend {} of project {project}", backend.id);
+        let call = Call::new(doing, Method::PATCH, format!("api/ml/{}", backend.id)).body(body);
+        self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+    }
+
+    /// The project's settings (`GET /api/projects/{id}`).
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn project_settings(&self, project: ProjectId) -> Result<ProjectSettings, LabelStudioError> {
+        let doing = format!("read project {project}");
+        self.json(&Call::new(doing, Method::GET, format!("api/projects/{project}")), MAX_BYTES).await
+    }
+
+    /// Changes settings of a project (`PATCH /api/projects/{id}`). `model_version` must be a backend's title or the
+    /// version of a stored prediction.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn change_project(&self, project: ProjectId, fields: Value) -> Result<(), LabelStudioError> {
+        let doing = format!("change project {project}");
+        let call = Call::new(doing, Method::PATCH, format!("api/projects/{project}")).body(fields);
+        self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+    }
+
+    /// Stores predictions (`POST /api/projects/{id}/import/predictions`) and gives how many were taken. One task that is
+    /// not there makes Label Studio refuse them all.
+    ///
+    /// # Errors
+    /// As every call. It is not tried again, since it may have arrived.
+    pub async fn import_predictions(
+        &self,
+        project: ProjectId,
+        predictions: Vec<Value>,
+    ) -> Result<usize, LabelStudioError> {
+        let doing = format!("store predictions in project {project}");
+        let call = Call::new(doing, Method::POST, format!("api/projects/{project}/import/predictions"))
+            .body(Value::Array(predictions));
+        let Created { created } = self.json(&call, MAX_BYTES).await?;
+        Ok(created)
+    }
+
+    /// The versions of which the project stores predictions, with their counts.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn stored_versions(&self, project: ProjectId) -> Result<Vec<StoredVersion>, LabelStudioError> {
+        let doing = format!("list the versions of project {project}");
+        let call = Call::new(doing, Method::GET, format!("api/projects/{project}/model-versions/"))
+            .query("extended", "true");
+        let StoredVersions { stored } = self.json(&call, MAX_BYTES).await?;
+        Ok(stored)
+    }
+
+    /// Deletes a version's predictions. Where the project names this version, or names the title of any backend, Label
+    /// Studio takes that name away.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn delete_predictions(
+        &self,
+        project: ProjectId,
+        version: &str,
+    ) -> Result<(), LabelStudioError> {
+        let doing = format!("delete the predictions of `{version}` in project {project}");
+        let call = Call::new(doing, Method::DELETE, format!("api/projects/{project}/model-versions/"))
+            .body(json!({"model_version": version}));
+        self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+    }
+
+    /// Makes a view of the Data Manager ordered by ascending score, unless one of this title is there.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn ensure_view(&self, project: ProjectId, title: &str) -> Result<(), LabelStudioError> {
+        let doing = format!("look at the views of project {project}");
+        let call = Call::new(doing, Method::GET, "api/dm/views").query("project", project.to_string());
+        let views: Vec<ViewRow> = self.json(&call, MAX_BYTES).await?;
+        let data = json!({"title": title, "ordering": ["tasks:predictions_score"], "type": "list"});
+        match views.iter().find(|view| view.data["title"] == title) {
+            Some(view) if view.data["ordering"] == data["ordering"] => Ok(()),
+            Some(view) => {
+                // What else a person set in the view stays.
+                let mut changed = view.data.clone();
+                changed["ordering"] = data["ordering"].clone();
+                let doing = format!("order view {} of project {project}", view.id);
+                let call = Call::new(doing, Method::PATCH, format!("api/dm/views/{}", view.id))
+                    .body(json!({"project": project, "data": changed}));
+                self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+            }
+            None => {
+                let doing = format!("make a view in project {project}");
+                let call = Call::new(doing, Method::POST, "api/dm/views")
+                    .body(json!({"project": project, "data": data}));
+                self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+            }
+        }
+    }
+}

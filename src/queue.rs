@@ -1,0 +1,165 @@
+//! Which task to label next: the pool of unlabelled tasks, its ranking, and Label Studio's queue in that order.
+//!
+//! The pool is embedded in the background, so that ranking never waits for an image. After every publish the pool is
+//! ranked anew and the head of the ranking is written to Label Studio as predictions whose scores carry the order.
+
+mod embedded;
+mod fill;
+mod order;
+mod publish;
+mod review;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::embed::{EmbedError, Embedder};
+use crate::inference::InferenceError;
+use crate::labelstudio::{Client, LabelStudioError};
+use crate::models::Models;
+use crate::storage::{Storage, StorageError};
+use embedded::Embeddings;
+pub use fill::PoolProgress;
+pub use order::{Ranked, Ranking};
+pub use review::Review;
+
+/// What the scores of the predictions in Label Studio's queue mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueOrder {
+    /// The place in the ranking, so that the diversity of a batch is kept exactly
+    Rank,
+    /// The calibrated probability of the predicted class
+    Probability,
+}
+
+/// How the queue is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct QueuePolicy {
+    pub order: QueueOrder,
+    /// Tasks at the head of the ranking that Label Studio gets; 0 leaves its queue alone.
+    pub tasks: usize,
+    /// Whether `sampling` is set to "Uncertainty sampling".
+    pub set_sampling: bool,
+    /// Whether a view "Most useful first" is kept in the Data Manager.
+    pub keep_view: bool,
+    /// Memory for the embeddings of a project's pool, in bytes; tasks beyond it are not ranked.
+    pub pool_bytes: usize,
+    /// For heads whose label config has no threshold.
+    pub score_threshold: Option<f32>,
+}
+
+/// Why there is no ranking, or Label Studio did not take it over.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    LabelStudio(#[from] LabelStudioError),
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    #[error(transparent)]
+    Embed(#[from] Arc<EmbedError>),
+    #[error("no project `{0}`")]
+    NoProject(ProjectId),
+    #[error("project {project} can't be ranked: {problem}")]
+    NoHead { project: ProjectId, problem: String },
+    #[error(
+        "project {project}: none of its {backends} ML backends answers with version `{version}`; connect this server \
+         under Settings > Model"
+    )]
+    NotConnected { project: ProjectId, backends: usize, version: String },
+    #[error("project {0} got another version meanwhile")]
+    Overtaken(ProjectId),
+    #[error("the ranking was interrupted")]
+    Interrupted,
+}
+
+/// The room's handle; clone it freely.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    storage: Storage,
+    embedder: Embedder,
+    models: Models,
+    label_studio: Client,
+    policy: QueuePolicy,
+    now: fn() -> i64,
+    pools: Mutex<HashMap<ProjectId, Arc<Mutex<Embeddings>>>>,
+    /// Projects whose tasks are to be asked from Label Studio.
+    unlisted: Mutex<BTreeSet<ProjectId>>,
+    /// Something may be missing in a pool.
+    fill: Notify,
+    /// Something may be missing in Label Studio's queue.
+    publish: Notify,
+    /// Why the last attempt to write a project's queue failed.
+    problems: Mutex<HashMap<ProjectId, String>>,
+}
+
+/// What the queue needs from other rooms.
+pub struct Rooms {
+    pub storage: Storage,
+    pub embedder: Embedder,
+    pub models: Models,
+    pub label_studio: Client,
+}
+
+impl Queue {
+    /// `now` gives Unix microseconds.
+    pub fn new(rooms: Rooms, policy: QueuePolicy, now: fn() -> i64) -> Self {
+        let Rooms { storage, embedder, models, label_studio } = rooms;
+        Self(Arc::new(Inner {
+            storage,
+            embedder,
+            models,
+            label_studio,
+            policy,
+            now,
+            pools: Mutex::default(),
+            unlisted: Mutex::default(),
+            fill: Notify::new(),
+            publish: Notify::new(),
+            problems: Mutex::default(),
+        }))
+    }
+
+    /// Tasks came, changed or went; the pool follows in the background.
+    pub fn tasks_changed(&self, project: ProjectId, tasks: impl Iterator<Item = TaskId>) {
+        let pool = self.pool(project);
+        let mut pool = lock(&pool);
+        let seen = pool.seen;
+        // Those above are looked at in their turn.
+        pool.changed.extend(tasks.filter(|task| Some(*task) <= seen));
+        drop(pool);
+        self.0.fill.notify_one();
+    }
+
+    /// A project was connected: its tasks are asked from Label Studio.
+    pub fn connected(&self, project: ProjectId) {
+        lock(&self.0.unlisted).insert(project);
+        self.0.fill.notify_one();
+    }
+
+    /// Another version serves; Label Studio's queue follows in the background.
+    pub fn version_changed(&self) {
+        self.0.publish.notify_one();
+    }
+
+    /// Why Label Studio's queue of a project is not in the ranking's order, if an attempt failed.
+    pub fn problem(&self, project: ProjectId) -> Option<String> {
+        lock(&self.0.problems).get(&project).cloned()
+    }
+
+    fn pool(&self, project: ProjectId) -> Arc<Mutex<Embeddings>> {
+        let mut pools = lock(&self.0.pools);
+        let made = || Arc::new(Mutex::new(Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes)));
+        Arc::clone(pools.entry(project).or_insert_with(made))
+    }
+}
+
+/// A poisoned lock means that a neighbour panicked; what it guards is whole all the same.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,162 @@
+//! Ranks a project's pool with the version that serves it.
+
+use serde::Serialize;
+
+use super::embedded::Embeddings;
+use super::fill::image_key;
+use super::{Queue, QueueError, lock};
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
+use crate::domain::prediction::Prediction;
+use crate::models::{Serving, ServingHead};
+use crate::ranking::{self, HeadView, Options, Pool, Strategy};
+use crate::storage::TaskState;
+
+/// A project's pool in the order in which its labels teach the most.
+#[derive(Debug)]
+pub struct Ranking {
+    /// The version whose probabilities were used.
+    pub version: String,
+    pub strategy: Strategy,
+    /// Unlabelled tasks that were ranked.
+    pub pool: usize,
+    /// The head of the ranking, the most useful task first.
+    pub tasks: Vec<Ranked>,
+}
+
+/// A task, why it is asked for, and what the model says of it.
+#[derive(Debug, Serialize)]
+pub struct Ranked {
+    pub task: TaskId,
+    /// The strategy's own measure; larger is more useful.
+    pub score: f32,
+    /// For people: "between cloudy and rain: 0.41 / 0.39".
+    pub reason: String,
+    /// `None` while nothing can be predicted.
+    pub prediction: Option<Prediction>,
+}
+
+/// What the blocking part of a ranking works on.
+struct Order {
+    serving: Serving,
+    config: LabelConfig,
+    strategy: Option<Strategy>,
+    options: Options,
+    score_threshold: Option<f32>,
+    open: Vec<TaskId>,
+    labelled: Vec<TaskId>,
+}
+
+impl Queue {
+    /// The `limit` most useful of a project's unlabelled tasks; skipped ones are not asked for again. The same pool,
+    /// labels and version give the same order.
+    ///
+    /// # Errors
+    /// The project is unknown or has nothing to classify, or the database does not answer.
+    pub async fn rank(
+        &self,
+        project: ProjectId,
+        strategy: Option<Strategy>,
+        limit: usize,
+    ) -> Result<Ranking, QueueError> {
+        let config = self.config(project).await?;
+        let key = image_key(project, &config)?;
+        let states = self.0.storage.task_states(project).await?;
+        let of = |wanted: TaskState| {
+            states.iter().filter(move |(_, state)| **state == wanted).map(|(task, _)| *task)
+        };
+        let order = Order {
+            serving: self.0.models.serving(project, &config),
+            strategy,
+            options: Options::new(limit, seed(project)),
+            score_threshold: self.0.policy.score_threshold,
+            open: of(TaskState::Open).collect(),
+            labelled: of(TaskState::Labelled).collect(),
+            config,
+        };
+        let pool = self.pool(project);
+        tokio::task::spawn_blocking(move || {
+            let mut pool = lock(&pool);
+            pool.look_at(&key);
+            pool.retain(|task| states.contains_key(&task));
+            pool.place();
+            order.run(&pool)
+        })
+        .await
+        .map_err(|_| QueueError::Interrupted)
+    }
+}
+
+impl Order {
+    fn run(&self, pool: &Embeddings) -> Ranking {
+        let open = pool.places(self.open.iter().copied());
+        let heads = self.heads(pool.image_key());
+        let probabilities: Vec<Vec<f32>> = heads.iter().map(|(_, head)| all(head, pool, &open)).collect();
+        let views: Vec<HeadView> = heads
+            .iter()
+            .zip(&probabilities)
+            .map(|((spec, _), probabilities)| HeadView {
+                classes: spec.classes.len(),
+                multiple: spec.kind == ChoiceKind::Multiple,
+                probabilities,
+            })
+            .collect();
+        let (unlabelled, labelled) =
+            (pool.points(&open), pool.points(&pool.places(self.labelled.iter().copied())));
+        let wanted =
+            self.strategy.unwrap_or(if heads.is_empty() { Strategy::COLD } else { Strategy::DEFAULT });
+        let strategy = if wanted.needs_model() && heads.is_empty() { Strategy::COLD } else { wanted };
+        let pool_view = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &views };
+        let picks = ranking::rank(&pool_view, strategy, &self.options);
+        let names: Vec<Vec<&str>> = heads.iter().map(|(spec, _)| class_names(spec)).collect();
+        let tasks = picks.into_iter().map(|pick| {
+            let rows: Vec<(&HeadSpec, &[f32])> = heads
+                .iter()
+                .zip(&views)
+                .map(|((spec, _), view)| {
+                    (*spec, &view.probabilities[pick.row * view.classes..(pick.row + 1) * view.classes])
+                })
+                .collect();
+            Ranked {
+                task: pool.task(open[pick.row]),
+                score: pick.score,
+                reason: pick.why.with_names(&names),
+                prediction: Prediction::new(&rows, &self.serving.version, self.score_threshold),
+            }
+        });
+        Ranking { version: self.serving.version.clone(), strategy, pool: open.len(), tasks: tasks.collect() }
+    }
+
+    /// The heads that look at the pool's image and have a model.
+    fn heads(&self, key: &str) -> Vec<(&HeadSpec, &ServingHead)> {
+        let heads = self.config.heads.iter().zip(&self.serving.heads);
+        heads
+            .filter(|(spec, _)| !spec.skip && spec.image_key == key)
+            .filter_map(|(spec, head)| Some((spec, head.as_ref()?)))
+            .collect()
+    }
+}
+
+/// A head's probabilities of every row, `n x classes`; a row it can't read is as uncertain as can be.
+fn all(head: &ServingHead, pool: &Embeddings, places: &[usize]) -> Vec<f32> {
+    let classes = head.width();
+    let mut row = vec![0.0; pool.dim()];
+    let mut probabilities = Vec::with_capacity(places.len() * classes);
+    for place in places {
+        pool.row(*place, &mut row);
+        match head.probabilities(&row) {
+            Ok(of_row) => probabilities.extend(of_row),
+            Err(_) => probabilities.extend(std::iter::repeat_n(1.0 / classes as f32, classes)),
+        }
+    }
+    probabilities
+}
+
+fn class_names(spec: &HeadSpec) -> Vec<&str> {
+    spec.classes.iter().map(|class| class.name.as_str()).collect()
+}
+
+/// A project's own seed: its random tasks are the same ones each time.
+fn seed(project: ProjectId) -> u64 {
+    project.0.unsigned_abs()
+}

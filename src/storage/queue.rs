@@ -1,0 +1,84 @@
+//! The pool to rank, and how far Label Studio has taken over the ranking.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+
+use super::sql::clean;
+use super::{Result, Storage, StorageError};
+use crate::domain::ids::{ProjectId, TaskId};
+
+/// What people did with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// Nobody answered it.
+    Open,
+    /// Skipped and not answered.
+    Skipped,
+    /// Answered at least once.
+    Labelled,
+}
+
+impl Storage {
+    /// Every task of a project that is not deleted, by id, with what people did with it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn task_states(&self, project: ProjectId) -> Result<BTreeMap<TaskId, TaskState>> {
+        let rows = sqlx::query(
+            "SELECT tasks.task_id, COALESCE(MAX(CASE
+                 WHEN annotations.annotation_id IS NULL THEN 0
+                 WHEN annotations.was_cancelled = 1 THEN 1 ELSE 2 END), 0) AS state
+             FROM tasks LEFT JOIN annotations ON annotations.project_id = tasks.project_id
+                 AND annotations.task_id = tasks.task_id AND annotations.deleted_at IS NULL
+             WHERE tasks.project_id = $1 AND tasks.deleted_at IS NULL GROUP BY tasks.task_id",
+        )
+        .bind(project.0)
+        .fetch_all(&self.read)
+        .await?;
+        let read = |row: &sqlx::any::AnyRow| {
+            // SQLite answers an aggregate as BIGINT, PostgreSQL a CASE as INTEGER.
+            let state =
+                row.try_get::<i64, _>("state").or_else(|_| row.try_get::<i32, _>("state").map(i64::from))?;
+            let state = match state {
+                0 => TaskState::Open,
+                1 => TaskState::Skipped,
+                _ => TaskState::Labelled,
+            };
+            Ok((TaskId(row.try_get("task_id")?), state))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Records that Label Studio now serves tasks in the order of version `name`; the one before is remembered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_queue_version(&self, project: ProjectId, name: &str) -> Result<()> {
+        sqlx::query(
+            "UPDATE projects SET queue_before = queue_version, queue_version = $1
+             WHERE id = $2 AND queue_version IS DISTINCT FROM $1",
+        )
+        .bind(clean(name).into_owned())
+        .bind(project.0)
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// Lets the version that serves stay whatever is trained, or no longer.
+    ///
+    /// # Errors
+    /// [`StorageError::Missing`] for an unknown project. When the database fails.
+    pub async fn set_pinned(&self, project: ProjectId, pinned: bool) -> Result<()> {
+        let set = sqlx::query("UPDATE projects SET pinned = $1 WHERE id = $2")
+            .bind(i64::from(pinned))
+            .bind(project.0)
+            .execute(&self.write)
+            .await?;
+        if set.rows_affected() == 0 {
+            return Err(StorageError::Missing { what: format!("project {project}") });
+        }
+        Ok(())
+    }
+}
