@@ -9,10 +9,10 @@ mod order;
 mod publish;
 mod review;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::embed::{EmbedError, Embedder};
@@ -87,7 +87,7 @@ struct Inner {
     label_studio: Client,
     policy: QueuePolicy,
     now: fn() -> i64,
-    pools: Mutex<HashMap<ProjectId, Arc<Mutex<Embeddings>>>>,
+    pools: Mutex<HashMap<ProjectId, Arc<ProjectPool>>>,
     /// Projects whose tasks are to be asked from Label Studio.
     unlisted: Mutex<BTreeSet<ProjectId>>,
     /// Something may be missing in a pool.
@@ -96,6 +96,26 @@ struct Inner {
     publish: Notify,
     /// Why the last attempt to write a project's queue failed.
     problems: Mutex<HashMap<ProjectId, String>>,
+}
+
+/// What is ranked of a project, and how far it is filled.
+struct ProjectPool {
+    /// Held as long as a ranking takes.
+    embeddings: Arc<tokio::sync::Mutex<Embeddings>>,
+    /// Held for moments, by requests too.
+    marks: Mutex<Marks>,
+}
+
+#[derive(Default)]
+struct Marks {
+    /// Tasks with an embedding.
+    embedded: usize,
+    /// Tasks whose image could not be had, and why.
+    failed: BTreeMap<TaskId, String>,
+    /// Every task up to this one has been looked at.
+    seen: Option<TaskId>,
+    /// Tasks that changed since they were looked at.
+    changed: BTreeSet<TaskId>,
 }
 
 /// What the queue needs from other rooms.
@@ -128,11 +148,11 @@ impl Queue {
     /// Tasks came, changed or went; the pool follows in the background.
     pub fn tasks_changed(&self, project: ProjectId, tasks: impl Iterator<Item = TaskId>) {
         let pool = self.pool(project);
-        let mut pool = lock(&pool);
-        let seen = pool.seen;
+        let mut marks = lock(&pool.marks);
+        let seen = marks.seen;
         // Those above are looked at in their turn.
-        pool.changed.extend(tasks.filter(|task| Some(*task) <= seen));
-        drop(pool);
+        marks.changed.extend(tasks.filter(|task| Some(*task) <= seen));
+        drop(marks);
         self.0.fill.notify_one();
     }
 
@@ -152,10 +172,32 @@ impl Queue {
         lock(&self.0.problems).get(&project).cloned()
     }
 
-    fn pool(&self, project: ProjectId) -> Arc<Mutex<Embeddings>> {
+    /// Tasks that can't be ranked because their image can't be had, and why; at most `limit`.
+    pub fn left_out(&self, project: ProjectId, limit: usize) -> Vec<(TaskId, String)> {
+        let pool = self.pool(project);
+        let marks = lock(&pool.marks);
+        marks.failed.iter().take(limit).map(|(task, reason)| (*task, reason.clone())).collect()
+    }
+
+    fn pool(&self, project: ProjectId) -> Arc<ProjectPool> {
         let mut pools = lock(&self.0.pools);
-        let made = || Arc::new(Mutex::new(Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes)));
+        let made = || {
+            let embeddings = Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes);
+            let embeddings = Arc::new(tokio::sync::Mutex::new(embeddings));
+            Arc::new(ProjectPool { embeddings, marks: Mutex::default() })
+        };
         Arc::clone(pools.entry(project).or_insert_with(made))
+    }
+}
+
+impl ProjectPool {
+    /// The embeddings of the images under `image_key`; waits while a ranking runs.
+    async fn embeddings(&self, image_key: &str) -> OwnedMutexGuard<Embeddings> {
+        let mut embeddings = Arc::clone(&self.embeddings).lock_owned().await;
+        if embeddings.look_at(image_key) {
+            *lock(&self.marks) = Marks::default();
+        }
+        embeddings
     }
 }
 

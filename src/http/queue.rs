@@ -17,6 +17,9 @@ const LIMIT: usize = 50;
 /// Most tasks of one answer.
 const MAX_LIMIT: usize = 10_000;
 
+/// Tasks left out whose reason an answer gives.
+const LEFT_OUT: usize = 20;
+
 /// `?limit=50&strategy=u-herding`; both may be absent.
 #[derive(Deserialize)]
 pub struct QueueRequest {
@@ -41,12 +44,16 @@ pub async fn show(
     let strategy = strategy.map_err(|error| field("strategy", error.to_string()))?;
     let ranking = state.queue.rank(project, strategy, limit).await?;
     let progress = state.queue.progress(project).await?;
+    let left_out = state.queue.left_out(project, LEFT_OUT).into_iter();
+    let left_out: Vec<Value> =
+        left_out.map(|(task, reason)| json!({"task": task, "reason": reason})).collect();
     Ok(Json(json!({
         "project": project,
         "version": ranking.version,
         "strategy": ranking.strategy.name(),
         "ranked": ranking.pool,
         "pool": progress,
+        "left_out": left_out,
         "tasks": ranking.tasks,
     })))
 }

@@ -1,6 +1,6 @@
 //! The embeddings of a project's tasks in memory: what a ranking needs at hand.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use half::f16;
@@ -31,12 +31,6 @@ pub(super) struct Embeddings {
     /// Rows there were when the space was fitted.
     fitted_at: usize,
     points: Vec<f32>,
-    /// Tasks whose image could not be had, and why.
-    pub failed: BTreeMap<TaskId, String>,
-    /// Every task up to this one has been looked at.
-    pub seen: Option<TaskId>,
-    /// Tasks that changed since they were looked at.
-    pub changed: BTreeSet<TaskId>,
 }
 
 impl Embeddings {
@@ -53,25 +47,21 @@ impl Embeddings {
             space: None,
             fitted_at: 0,
             points: Vec::new(),
-            failed: BTreeMap::new(),
-            seen: None,
-            changed: BTreeSet::new(),
         }
     }
 
-    /// Starts anew if the label config now looks at another variable of the tasks.
-    pub fn look_at(&mut self, image_key: &str) {
-        if self.image_key != image_key {
-            image_key.clone_into(&mut self.image_key);
-            self.tasks.clear();
-            self.places.clear();
-            self.rows.clear();
-            self.space = None;
-            self.points.clear();
-            self.failed.clear();
-            self.changed.clear();
-            self.seen = None;
+    /// Starts anew and says so if the label config now looks at another variable of the tasks.
+    pub fn look_at(&mut self, image_key: &str) -> bool {
+        if self.image_key == image_key {
+            return false;
         }
+        image_key.clone_into(&mut self.image_key);
+        self.tasks.clear();
+        self.places.clear();
+        self.rows.clear();
+        self.space = None;
+        self.points.clear();
+        true
     }
 
     pub fn image_key(&self) -> &str {
@@ -89,7 +79,6 @@ impl Embeddings {
 
     /// Takes a task's embedding in, in place of an older one.
     pub fn insert(&mut self, task: TaskId, vector: &[f32]) {
-        self.failed.remove(&task);
         if let Some(&place) = self.places.get(&task) {
             self.rows[place * self.dim..(place + 1) * self.dim].convert_from_f32_slice(vector);
             // Its point is made again with those of new rows.
@@ -105,7 +94,6 @@ impl Embeddings {
 
     /// Drops tasks that are no more, where they are enough to be worth the copying.
     pub fn retain(&mut self, is_alive: impl Fn(TaskId) -> bool) {
-        self.failed.retain(|task, _| is_alive(*task));
         let gone = self.tasks.iter().filter(|task| !is_alive(**task)).count();
         if gone * 10 < self.tasks.len().max(10) {
             return;

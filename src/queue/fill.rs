@@ -117,8 +117,9 @@ impl Queue {
         for project in projects {
             if retry {
                 let pool = self.pool(project.id);
-                let failed: Vec<TaskId> = lock(&pool).failed.keys().copied().collect();
-                lock(&pool).changed.extend(failed);
+                let mut marks = lock(&pool.marks);
+                let failed: Vec<TaskId> = marks.failed.keys().copied().collect();
+                marks.changed.extend(failed);
             }
             match self.fill_project(project.id, &mut |_| {}).await {
                 Ok(progress) => {
@@ -148,22 +149,18 @@ impl Queue {
         let config = self.config(project).await?;
         let key = image_key(project, &config)?;
         let pool = self.pool(project);
-        lock(&pool).look_at(&key);
-        let before = lock(&pool).len();
+        let before = pool.embeddings(&key).await.len();
         self.fill_changed(project, &key).await?;
         loop {
-            let (after, full) = {
-                let pool = lock(&pool);
-                (pool.seen, pool.is_full())
-            };
-            if full {
+            let after = lock(&pool.marks).seen;
+            if pool.embeddings(&key).await.is_full() {
                 tracing::warn!(%project, "pool memory is full: further tasks are not ranked; raise --pool-memory-mb");
                 break;
             }
             let tasks = self.0.storage.tasks_page(project, after, PAGE).await?;
             let Some(last) = tasks.last().map(|task| task.id) else { break };
             self.embed_tasks(project, &key, tasks).await?;
-            lock(&pool).seen = Some(last);
+            lock(&pool.marks).seen = Some(last);
             seen(self.progress(project).await?);
         }
         let progress = self.progress(project).await?;
@@ -177,7 +174,7 @@ impl Queue {
 
     async fn fill_changed(&self, project: ProjectId, key: &str) -> Result<(), QueueError> {
         let changed: Vec<TaskId> =
-            std::mem::take(&mut lock(&self.pool(project)).changed).into_iter().collect();
+            std::mem::take(&mut lock(&self.pool(project).marks).changed).into_iter().collect();
         for ids in changed.chunks(PAGE as usize) {
             let tasks = self.0.storage.tasks(project, ids).await?;
             self.embed_tasks(project, key, tasks).await?;
@@ -204,21 +201,26 @@ impl Queue {
                         credentials: None,
                     });
                 }
-                Err(error) => drop(lock(&pool).failed.insert(task.id, error.to_string())),
+                Err(error) => drop(lock(&pool.marks).failed.insert(task.id, error.to_string())),
             }
         }
         let ids: Vec<TaskId> = wanted.iter().map(|wanted| wanted.task).collect();
         let batch = self.0.embedder.embed_quietly(wanted).await?;
-        let mut pool = lock(&pool);
+        let mut embeddings = pool.embeddings(key).await;
+        let mut marks = lock(&pool.marks);
         for (task, embedded) in ids.into_iter().zip(batch) {
             match embedded {
-                Ok(embedded) => pool.insert(task, &embedded.vector),
+                Ok(embedded) => {
+                    marks.failed.remove(&task);
+                    embeddings.insert(task, &embedded.vector);
+                }
                 Err(error) => {
                     tracing::debug!(%project, %task, %error, "task not in the pool");
-                    pool.failed.insert(task, error.to_string());
+                    marks.failed.insert(task, error.to_string());
                 }
             }
         }
+        marks.embedded = embeddings.len();
         Ok(())
     }
 
@@ -229,8 +231,8 @@ impl Queue {
     pub async fn progress(&self, project: ProjectId) -> Result<PoolProgress, QueueError> {
         let tasks = usize::try_from(self.0.storage.task_counts(project).await?.total).unwrap_or(0);
         let pool = self.pool(project);
-        let pool = lock(&pool);
-        Ok(PoolProgress { tasks, embedded: pool.len(), failed: pool.failed.len() })
+        let marks = lock(&pool.marks);
+        Ok(PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed.len() })
     }
 
     /// The project's label config as it was seen last.

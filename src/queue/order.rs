@@ -75,12 +75,15 @@ impl Queue {
             config,
         };
         let pool = self.pool(project);
+        let mut embeddings = pool.embeddings(&key).await;
         tokio::task::spawn_blocking(move || {
-            let mut pool = lock(&pool);
-            pool.look_at(&key);
-            pool.retain(|task| states.contains_key(&task));
-            pool.place();
-            order.run(&pool)
+            embeddings.retain(|task| states.contains_key(&task));
+            let mut marks = lock(&pool.marks);
+            marks.failed.retain(|task, _| states.contains_key(task));
+            marks.embedded = embeddings.len();
+            drop(marks);
+            embeddings.place();
+            order.run(&embeddings)
         })
         .await
         .map_err(|_| QueueError::Interrupted)

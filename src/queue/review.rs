@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::embedded::Embeddings;
 use super::fill::image_key;
-use super::{Queue, QueueError, lock};
+use super::{Queue, QueueError};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::eval::Evaluation;
 use crate::eval::suspects::{StopHint, kappa, stop_hint};
@@ -77,10 +77,8 @@ impl Queue {
         let states = self.0.storage.task_states(project).await?;
         let open: Vec<TaskId> =
             states.iter().filter(|(_, state)| **state == TaskState::Open).map(|(task, _)| *task).collect();
-        let pool = self.pool(project);
+        let mut pool = self.pool(project).embeddings(&key).await;
         tokio::task::spawn_blocking(move || {
-            let mut pool = lock(&pool);
-            pool.look_at(&key);
             pool.place();
             let newest = rounds.first();
             let cards = newest.map(|newest| newest.file.card.heads.as_slice()).unwrap_or_default();

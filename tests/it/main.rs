@@ -9,4 +9,5 @@ mod images;
 mod learning;
 mod protocol;
 mod publish;
+mod queue;
 mod restart;

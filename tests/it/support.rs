@@ -2,6 +2,7 @@
 
 pub mod label_studio;
 pub mod pictures;
+pub mod queue;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

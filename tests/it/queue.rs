@@ -1,0 +1,239 @@
+//! The pool, its ranking, and how Label Studio's queue follows it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::label_studio::TOKEN;
+use crate::support::pictures::{CLASSES, data_uri};
+use crate::support::queue::{Fake, Kept};
+use crate::support::{Server, WEATHER, annotation_event};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const STRATEGIES: [&str; 13] = [
+    "random",
+    "least-confidence",
+    "margin",
+    "entropy",
+    "k-center",
+    "medoids",
+    "typiclust",
+    "max-herding",
+    "u-herding",
+    "badge",
+    "coral",
+    "cluster-margin",
+    "tcm",
+];
+
+#[tokio::test]
+async fn small_pools_are_ranked_by_every_strategy() {
+    let server = Server::start(&["--train-trigger", "manual"]).await;
+    server.post("/webhook", &tasks_created(&[])).await;
+    for tasks in [0, 1, 6] {
+        // All of them the same picture.
+        let created: Vec<Value> =
+            (1..=tasks).map(|id: i64| json!({"id": id, "data": {"image": data_uri(0, 7)}})).collect();
+        server.post("/webhook", &tasks_created(&created)).await;
+        pool_filled(&server, tasks).await;
+        for strategy in STRATEGIES {
+            let queue = server.get_json(&format!("/api/projects/1/queue?limit=50&strategy={strategy}")).await;
+            let mut ids: Vec<i64> = ids(&queue);
+            ids.sort_unstable();
+            assert_eq!(ids, (1..=tasks).collect::<Vec<_>>(), "{strategy}: {queue:#}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn labels_of_one_class_leave_the_order_to_where_images_lie() {
+    let server = Server::start(&["--no-starter"]).await;
+    for id in 1..=3 {
+        server.annotate(WEATHER, id, &data_uri(1, id as u32), "rain").await;
+    }
+    let open: Vec<Value> = (11..=16)
+        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
+        .collect();
+    server.post("/webhook", &tasks_created(&open)).await;
+    pool_filled(&server, 9).await;
+    let queue = server.get_json("/api/projects/1/queue").await;
+    assert_eq!((&queue["strategy"], &queue["ranked"]), (&json!("max-herding"), &json!(6)), "{queue:#}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn tasks_that_go_or_are_labelled_leave_the_ranking() {
+    let server = Server::start(&["--train-trigger", "manual"]).await;
+    let open: Vec<Value> = (1..=5)
+        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
+        .collect();
+    server.post("/webhook", &tasks_created(&open)).await;
+    pool_filled(&server, 5).await;
+    server.annotate(WEATHER, 2, &data_uri(2, 2), "shine").await;
+    let gone = json!({"action": "TASKS_DELETED", "tasks": [{"id": 4}], "project": {"id": 1}});
+    server.post("/webhook", &gone).await;
+    let queue = server.get_json("/api/projects/1/queue").await;
+    let mut left = ids(&queue);
+    left.sort_unstable();
+    assert_eq!(left, [1, 3, 5], "{queue:#}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_had_is_left_out_with_its_reason() {
+    let server = Server::start(&["--train-trigger", "manual"]).await;
+    let tasks = [
+        json!({"id": 1, "data": {"image": data_uri(0, 1)}}),
+        json!({"id": 2, "data": {"image": "data:image/png;base64,AAAA"}}),
+        json!({"id": 3, "data": {"other": 1, "more": 2}}),
+    ];
+    server.post("/webhook", &tasks_created(&tasks)).await;
+    pool_filled(&server, 3).await;
+    let queue = server.get_json("/api/projects/1/queue").await;
+    assert_eq!(ids(&queue), [1], "{queue:#}");
+    let left_out = queue["left_out"].as_array().expect("left out");
+    assert_eq!((left_out[0]["task"].as_i64(), left_out[1]["task"].as_i64()), (Some(2), Some(3)), "{queue:#}");
+    assert!(left_out.iter().all(|row| row["reason"].as_str().is_some_and(|reason| reason.len() > 10)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_requests_are_named() {
+    let server = Server::start(&["--train-trigger", "manual"]).await;
+    server.post("/webhook", &tasks_created(&[])).await;
+    for (at, status, named) in [
+        ("/api/projects/1/queue?strategy=best", 400, "u-herding"),
+        ("/api/projects/1/queue?limit=10001", 400, "10001"),
+        ("/api/projects/2/queue", 404, "2"),
+        ("/api/projects/x/queue", 404, "x"),
+    ] {
+        let answer = server.get(at).await;
+        let (found, text) = (answer.status(), answer.text().await.expect("text"));
+        assert_eq!(found, status, "{at}: {text}");
+        assert!(text.contains(named), "{at}: {text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn labels_of_a_class_that_was_taken_out_are_kept_aside() {
+    let server = Server::start(&["--no-starter"]).await;
+    for id in 1..=12 {
+        let class = id as usize % 3;
+        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+    }
+    labels_learnt(&server, 12).await;
+    let without_rain = WEATHER.replace(r#"<Choice value="rain"/>"#, r#"<Choice value="fog"/>"#);
+    server.post("/webhook", &project_updated(&without_rain)).await;
+    labels_learnt(&server, 8).await;
+    assert_eq!(server.get_json("/api/projects/1").await["annotations"], 12);
+    server.post("/webhook", &project_updated(WEATHER)).await;
+    labels_learnt(&server, 12).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_expires_in_the_middle_leaves_the_old_order_until_it_is_good_again() {
+    let open: Vec<Value> = (1..=9)
+        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
+        .collect();
+    let fake = Fake::start(open).await;
+    let address = fake.mock.uri();
+    let server = Server::start(&[
+        "--no-starter",
+        "--label-studio-url",
+        &address,
+        "--label-studio-api-key",
+        TOKEN,
+        "--reconcile-seconds",
+        "0",
+    ])
+    .await;
+    fake.connect(&server);
+    server.setup(WEATHER).await;
+    until(&fake, "the first order", |kept| kept.model_version.is_some()).await;
+    let before = fake.kept().model_version.clone();
+
+    fake.kept().refuses = true;
+    for id in 1..=6 {
+        let class = id as usize % 4;
+        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+    }
+    until(&fake, "two refused attempts", |kept| kept.refused >= 2).await;
+    assert_eq!(fake.kept().model_version, before, "half-way");
+    let problem = server.get_json("/api/projects/1").await["queue"]["problem"].to_string();
+    assert!(problem.contains("token"), "{problem}");
+
+    fake.kept().refuses = false;
+    let version = server.get_json("/api/projects/1").await["version"].as_str().expect("a version").to_owned();
+    until(&fake, "the new order", |kept| kept.model_version.as_ref() == Some(&version)).await;
+    let of_version: Vec<i64> = fake
+        .kept()
+        .predictions
+        .iter()
+        .filter(|row| row["model_version"] == version.as_str())
+        .filter_map(|row| row["task"].as_i64())
+        .collect();
+    let mut distinct = of_version.clone();
+    distinct.sort_unstable();
+    assert_eq!(distinct, [7, 8, 9], "each open task once");
+    assert_eq!(fake.kept().title.as_ref(), Some(&version));
+    let ranked = ids(&server.get_json("/api/projects/1/queue").await);
+    assert_eq!(of_version, ranked);
+    server.stop().await;
+}
+
+fn tasks_created(tasks: &[Value]) -> Value {
+    json!({"action": "TASKS_CREATED", "tasks": tasks, "project": project(WEATHER)})
+}
+
+fn project_updated(config: &str) -> Value {
+    json!({"action": "PROJECT_UPDATED", "project": project(config)})
+}
+
+fn project(config: &str) -> Value {
+    annotation_event("", config, 1, "", "")["project"].clone()
+}
+
+fn ids(queue: &Value) -> Vec<i64> {
+    let tasks = queue["tasks"].as_array().unwrap_or_else(|| panic!("no tasks: {queue:#}"));
+    tasks.iter().map(|task| task["task"].as_i64().expect("an id")).collect()
+}
+
+/// Waits until every one of the project's tasks was looked at.
+async fn pool_filled(server: &Server, tasks: i64) {
+    let started = Instant::now();
+    loop {
+        let pool = server.get_json("/api/projects/1").await["queue"]["pool"].clone();
+        let number = |key: &str| pool[key].as_i64().unwrap_or(-1);
+        if number("tasks") == tasks && number("embedded") + number("failed") == tasks {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{pool:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until the version that serves has learnt so many labels.
+async fn labels_learnt(server: &Server, labels: u64) {
+    let started = Instant::now();
+    loop {
+        let shown = server.get_json("/api/projects/1").await;
+        let newest = shown["versions"][0].clone();
+        if newest["heads"][0]["evaluation"]["n"].as_u64() == Some(labels) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{shown:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until(fake: &Fake, what: &str, holds: impl Fn(&Kept) -> bool) {
+    let started = Instant::now();
+    while !holds(&fake.kept()) {
+        assert!(started.elapsed() < PATIENCE, "no {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,127 @@
+//! What a queue needs of Label Studio: the tasks list, an ML backend, predictions and settings that remember.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+use wiremock::matchers::{method, path, path_regex};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+use super::{Server, WEATHER, label_studio};
+
+/// What it has been told so far.
+#[derive(Default)]
+pub struct Kept {
+    pub tasks: Vec<Value>,
+    pub predictions: Vec<Value>,
+    pub model_version: Option<String>,
+    pub title: Option<String>,
+    /// Whether settings are refused, as with a token that is not good any more.
+    pub refuses: bool,
+    /// Times it refused.
+    pub refused: usize,
+    server: Option<u16>,
+}
+
+/// A fake Label Studio with one project whose queue can be written.
+pub struct Fake {
+    pub mock: MockServer,
+    kept: Arc<Mutex<Kept>>,
+}
+
+impl Fake {
+    pub async fn start(tasks: Vec<Value>) -> Self {
+        let mock = label_studio::start().await;
+        let kept = Arc::new(Mutex::new(Kept { tasks, ..Kept::default() }));
+        let fake = Self { mock, kept };
+        fake.answer("GET", "^/api/tasks$", |kept, _| {
+            ResponseTemplate::new(200).set_body_json(json!({"total": kept.tasks.len(), "tasks": kept.tasks}))
+        })
+        .await;
+        fake.answer("GET", "^/api/ml$", |kept, _| {
+            let version = kept.server.and_then(version_of);
+            let row =
+                json!({"id": 9, "url": "http://backend", "title": kept.title, "model_version": version});
+            ResponseTemplate::new(200).set_body_json(json!([row]))
+        })
+        .await;
+        fake.answer("PATCH", "^/api/ml/9$", |kept, body| {
+            kept.title = body["title"].as_str().map(str::to_owned);
+            ResponseTemplate::new(200).set_body_json(json!({"id": 9}))
+        })
+        .await;
+        fake.answer("GET", "^/api/projects/1/?$", |kept, _| {
+            ResponseTemplate::new(200).set_body_json(json!({"id": 1, "model_version": kept.model_version}))
+        })
+        .await;
+        fake.answer("PATCH", "^/api/projects/1/?$", |kept, body| {
+            if kept.refuses {
+                kept.refused += 1;
+                return ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}));
+            }
+            kept.model_version = body["model_version"].as_str().map(str::to_owned);
+            ResponseTemplate::new(200).set_body_json(json!({"id": 1}))
+        })
+        .await;
+        fake.answer("GET", "^/api/projects/1/model-versions/?$", |kept, _| {
+            let mut names: Vec<&Value> = kept.predictions.iter().map(|row| &row["model_version"]).collect();
+            names.dedup();
+            let rows = names.into_iter().map(|name| {
+                let count = kept.predictions.iter().filter(|row| row["model_version"] == *name).count();
+                json!({"model_version": name, "count": count})
+            });
+            ResponseTemplate::new(200).set_body_json(json!({"static": rows.collect::<Vec<_>>(), "live": []}))
+        })
+        .await;
+        fake.answer("DELETE", "^/api/projects/1/model-versions/?$", |kept, body| {
+            kept.predictions.retain(|row| row["model_version"] != body["model_version"]);
+            ResponseTemplate::new(200).set_body_json(json!({"deleted_predictions": 1}))
+        })
+        .await;
+        fake.answer("POST", "^/api/projects/1/import/predictions/?$", |kept, body| {
+            let rows = body.as_array().cloned().unwrap_or_default();
+            let created = rows.len();
+            kept.predictions.extend(rows);
+            ResponseTemplate::new(201).set_body_json(json!({"created": created}))
+        })
+        .await;
+        Mock::given(path("/api/dm/views"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!([])))
+            .mount(&fake.mock)
+            .await;
+        fake
+    }
+
+    async fn answer(&self, verb: &str, at: &str, respond: fn(&mut Kept, &Value) -> ResponseTemplate) {
+        let kept = Arc::clone(&self.kept);
+        let mock = Mock::given(method(verb)).and(path_regex(at)).respond_with(move |request: &Request| {
+            let body = serde_json::from_slice(&request.body).unwrap_or_default();
+            respond(&mut kept.lock().expect("no panic before"), &body)
+        });
+        mock.mount(&self.mock).await;
+    }
+
+    /// The backend it asks for its version.
+    pub fn connect(&self, server: &Server) {
+        let port = server.url.rsplit(':').next().and_then(|port| port.parse().ok());
+        self.kept().server = Some(port.expect("a port"));
+    }
+
+    pub fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("no panic before")
+    }
+}
+
+/// What `/setup` of the server on this port says, as Label Studio asks before it lists backends.
+fn version_of(port: u16) -> Option<String> {
+    let body = json!({"project": "1.1700000000", "schema": WEATHER, "extra_params": {}}).to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let head =
+        "POST /setup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let answer: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1)?).ok()?;
+    answer["model_version"].as_str().map(str::to_owned)
+}
