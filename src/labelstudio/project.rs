@@ -191,7 +191,8 @@ impl Client {
         self.json::<Value>(&call, MAX_BYTES).await.map(drop)
     }
 
-    /// Makes a view of the Data Manager ordered by ascending score, unless one of this title is there.
+    /// Makes a view of the Data Manager with the tasks nobody has answered, ordered by ascending score; one of this title
+    /// gets that order.
     ///
     /// # Errors
     /// As every call.
@@ -199,7 +200,9 @@ impl Client {
         let doing = format!("look at the views of project {project}");
         let call = Call::new(doing, Method::GET, "api/dm/views").query("project", project.to_string());
         let views: Vec<ViewRow> = self.json(&call, MAX_BYTES).await?;
-        let data = json!({"title": title, "ordering": ["tasks:predictions_score"], "type": "list"});
+        let open = json!({"filter": "filter:tasks:total_annotations", "operator": "equal", "type": "Number", "value": 0});
+        let data = json!({"title": title, "ordering": ["tasks:predictions_score"], "type": "list",
+            "filters": {"conjunction": "and", "items": [open]}});
         match views.iter().find(|view| view.data["title"] == title) {
             Some(view) if view.data["ordering"] == data["ordering"] => Ok(()),
             Some(view) => {
