@@ -134,7 +134,7 @@ pub struct ImageSettings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub struct ModelSettings {
-    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, three times the speed), or a backbone file
+    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, faster and a little less exact), or a backbone file
     #[arg(long, env = "BACKBONE", default_value = "lite0", value_name = "NAME|FILE")]
     pub backbone: String,
 

@@ -9,6 +9,7 @@ use crate::app::House;
 use crate::domain::ids::ProjectId;
 use crate::queue::Ranking;
 use crate::ranking::Strategy;
+use crate::storage::FILE_NAME;
 
 /// Say which tasks to label next, and why
 #[derive(clap::Args)]
@@ -54,6 +55,14 @@ fn strategy(name: &str) -> Result<Strategy, String> {
 impl RankCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         self.house.settings.validate()?;
+        let settings = &self.house.settings.storage;
+        let file = settings.data_dir.join(FILE_NAME);
+        if settings.database_url.is_none() && !file.exists() {
+            anyhow::bail!(
+                "no database {}; name the server's data directory (--data-dir) or DATABASE_URL",
+                file.display()
+            );
+        }
         let house = House::build(&self.house.settings).await?;
         let ranking = self.rank(&house).await;
         tokio::task::spawn_blocking(move || house.close()).await?;

@@ -1,4 +1,5 @@
 //! The real binary on small files: what it prints, and what it says of wrong input.
 
+mod rank;
 mod simulate;
 mod support;

@@ -22,14 +22,15 @@ impl Storage {
         lease_us: i64,
     ) -> Result<bool> {
         let renewed = sqlx::query(
-            "UPDATE jobs SET lease_until = $1, epoch = $2, epochs = $3, loss = $4
+            "UPDATE jobs SET lease_until = $1, epoch = $2, epochs = $3, loss = CAST($4 AS DOUBLE PRECISION)
              WHERE id = $5 AND lease_owner = $6 AND state = 'running'",
         )
         .bind(now.saturating_add(lease_us))
         .bind(progress.epoch)
         .bind(progress.epochs)
-        // A diverged loss has no place in JSON answers.
-        .bind(progress.loss.filter(|loss| loss.is_finite()))
+        // A diverged loss has no place in JSON answers. As text, because sqlx 0.9 tells PostgreSQL that an absent f64 is
+        // a single float, and a statement prepared so refuses the next double.
+        .bind(progress.loss.filter(|loss| loss.is_finite()).map(|loss| loss.to_string()))
         .bind(id.0)
         .bind(clean(owner).into_owned())
         .execute(&self.write)
