@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::queue::ranking;
 use crate::support::browser::Browser;
 use crate::support::label_studio::chosen;
 use crate::support::pictures::to_ask;
@@ -19,21 +20,23 @@ const SHOWN: &str = "
     return [id && Number(id[1]), ticked];";
 
 #[tokio::test]
-async fn the_predicted_choice_is_ticked_and_submit_brings_the_next_task() {
+async fn the_first_of_the_ranking_is_shown_ticked_and_submit_brings_the_next() {
     let Some(stage) = stage().await else { return };
     let Some(browser) = open_browser().await else { return };
     let project = stage.label_studio.project("in the browser").await;
-    let tasks = project.upload(&to_ask(1)).await;
+    project.upload(&to_ask(1)).await;
     let backend = Backend::start(&stage.label_studio, &[]).await;
     project.connect(&backend).await;
+    backend.queue_of(project.id, |version| version.starts_with("starter-")).await;
+    let ranked = ranking(&backend, &project).await;
 
     log_in(&browser, &stage.label_studio).await;
     browser.go_to(&format!("{}/projects/{}/data?labeling=1", stage.label_studio.url, project.id)).await;
-    assert_ticked(&browser, &project, tasks[0].id).await;
+    assert_ticked(&browser, &project, ranked[0]).await;
     browser.screenshot(&picture("label-stream.png")).await;
 
     browser.find(SUBMIT).await.click().await;
-    assert_ticked(&browser, &project, tasks[1].id).await;
+    assert_ticked(&browser, &project, ranked[1]).await;
     browser.screenshot(&picture("next-task.png")).await;
     assert_eq!(project.annotations().await, 1);
     until("the answer to reach the backend", async || {

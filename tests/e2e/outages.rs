@@ -22,6 +22,7 @@ async fn after_a_restart_the_same_version_serves_without_training() {
         project.annotate(task).await;
     }
     let version = backend.version_over(project.id, 8).await;
+    backend.queue_of(project.id, |queue| queue == version).await;
     let jobs = backend.project(project.id).await["jobs"].clone();
 
     assert!(backend.terminate().await.success());

@@ -105,7 +105,7 @@ async fn killed_in_the_middle_the_old_order_or_the_new_one_stands() {
 }
 
 /// Ids of the ranking, the most useful task first.
-async fn ranking(backend: &Backend, project: &Project) -> Vec<i64> {
+pub async fn ranking(backend: &Backend, project: &Project) -> Vec<i64> {
     let queue = backend.get(&format!("/api/projects/{}/queue?limit=100", project.id)).await;
     let tasks = queue["tasks"].as_array().expect("tasks");
     say(&format!("first in the queue: {}", tasks.first().map_or(&Value::Null, |task| &task["reason"])));

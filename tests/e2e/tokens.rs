@@ -11,7 +11,7 @@ async fn a_personal_access_token_opens_uploads() {
     let project = stage.label_studio.project("a personal access token").await;
     let tasks = project.upload(&to_ask(1)).await;
     let token = stage.label_studio.personal_access_token().await;
-    let backend = Backend::start_with_token(&stage.label_studio, &token, &[]).await;
+    let backend = Backend::start_with_token(&stage.label_studio, &token, &["--queue-tasks", "0"]).await;
     project.connect(&backend).await;
     backend.says("personal access token").await;
     assert_eq!(project.open(tasks[0].id).await.len(), 1);
@@ -23,7 +23,7 @@ async fn the_legacy_token_opens_uploads_and_is_not_logged() {
     let Some(stage) = stage().await else { return };
     let project = stage.label_studio.project("a legacy token").await;
     let tasks = project.upload(&to_ask(1)).await;
-    let backend = Backend::start(&stage.label_studio, &[]).await;
+    let backend = Backend::start(&stage.label_studio, &["--queue-tasks", "0"]).await;
     project.connect(&backend).await;
     backend.says("legacy token").await;
     assert_eq!(project.open(tasks[0].id).await.len(), 1);
