@@ -11,3 +11,4 @@ mod protocol;
 mod publish;
 mod queue;
 mod restart;
+mod versions;

@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::{Server, WEATHER, label_studio};
+use super::{PATIENCE, Server, WEATHER, label_studio};
 
 /// What it has been told so far.
 #[derive(Default)]
@@ -106,6 +107,19 @@ impl Fake {
     pub fn connect(&self, server: &Server) {
         let port = server.url.rsplit(':').next().and_then(|port| port.parse().ok());
         self.kept().server = Some(port.expect("a port"));
+    }
+
+    /// Waits until the project names this version.
+    pub async fn names(&self, version: &str) {
+        let started = Instant::now();
+        while self.kept().model_version.as_deref() != Some(version) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "`{version}` is not named: {:?}",
+                self.kept().model_version
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
