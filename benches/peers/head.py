@@ -1,7 +1,8 @@
 """The head of weathervane in NumPy, without its gradient refinement: what peers that need a model are given.
 
-Kernel ridge on one-hot targets; group weights and strength by the labels' marginal likelihood (Rasmussen & Williams
-2006, ch. 5), as in src/model/fit/evidence.rs.
+Kernel ridge on one-hot targets; group weights by the labels' marginal likelihood (Rasmussen & Williams 2006, ch. 5), as
+in src/model/fit/evidence.rs. Here the strength is chosen so too, and every column has one spread: the program now
+chooses the strength out of fold and scales groups as a whole.
 """
 
 import itertools
