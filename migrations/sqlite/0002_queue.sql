@@ -1,6 +1,5 @@
--- The version in whose order Label Studio serves the tasks, and the one before it.
+-- The version in whose order Label Studio serves the tasks.
 ALTER TABLE projects ADD COLUMN queue_version TEXT;
-ALTER TABLE projects ADD COLUMN queue_before TEXT;
 
 -- 1: trainings publish, but the version that serves stays.
 ALTER TABLE projects ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0;

@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::HouseArgs;
+use super::simulate::strategies;
 use crate::app::House;
 use crate::domain::ids::ProjectId;
 use crate::queue::Ranking;
@@ -29,7 +30,7 @@ pub struct RankCommand {
     limit: usize,
 
     /// How to choose; by default u-herding, and before the first labels max-herding or medoids
-    #[arg(long, value_name = "NAME", value_parser = strategy)]
+    #[arg(long, value_name = "NAME", value_parser = strategies())]
     strategy: Option<Strategy>,
 
     /// How to print
@@ -46,10 +47,6 @@ enum Format {
     Table,
     /// One object
     Json,
-}
-
-fn strategy(name: &str) -> Result<Strategy, String> {
-    name.parse().map_err(|_| format!("one of {}", Strategy::ALL.map(Strategy::name).join(", ")))
 }
 
 impl RankCommand {

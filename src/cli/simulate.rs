@@ -99,7 +99,8 @@ pub struct Simulate {
     format: Format,
 }
 
-fn strategies() -> impl TypedValueParser<Value = Strategy> {
+/// Takes the name of a strategy, and names them all where it is none.
+pub(super) fn strategies() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(Strategy::ALL.iter().map(|strategy| strategy.name()))
         .try_map(|name| name.parse::<Strategy>())
 }

@@ -41,8 +41,6 @@ pub struct Project {
     pub pinned: bool,
     /// Name of the version in whose order Label Studio serves the tasks.
     pub queue_version: Option<String>,
-    /// Name of the one before.
-    pub queue_before: Option<String>,
     /// When it was first heard of.
     pub created_at: i64,
     /// When it was last heard of, to the minute.
@@ -283,7 +281,6 @@ impl FromRow<'_, AnyRow> for Project {
             current_version: row.try_get("current_version")?,
             pinned: row.try_get::<i64, _>("pinned")? != 0,
             queue_version: row.try_get("queue_version")?,
-            queue_before: row.try_get("queue_before")?,
             created_at: row.try_get("created_at")?,
             last_seen_at: row.try_get("last_seen_at")?,
             deleted_at: row.try_get("deleted_at")?,

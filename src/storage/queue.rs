@@ -50,19 +50,16 @@ impl Storage {
         rows.iter().map(read).collect()
     }
 
-    /// Records that Label Studio now serves tasks in the order of version `name`; the one before is remembered.
+    /// Records that Label Studio now serves tasks in the order of version `name`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_queue_version(&self, project: ProjectId, name: &str) -> Result<()> {
-        sqlx::query(
-            "UPDATE projects SET queue_before = queue_version, queue_version = $1
-             WHERE id = $2 AND queue_version IS DISTINCT FROM $1",
-        )
-        .bind(clean(name).into_owned())
-        .bind(project.0)
-        .execute(&self.write)
-        .await?;
+        sqlx::query("UPDATE projects SET queue_version = $1 WHERE id = $2")
+            .bind(clean(name).into_owned())
+            .bind(project.0)
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 

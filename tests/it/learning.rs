@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, ResponseTemplate};
 
-use crate::support::label_studio::{self, TOKEN};
+use crate::support::label_studio::{self, beside};
 use crate::support::pictures::{CLASSES, data_uri};
 use crate::support::{Server, WEATHER, annotation_event};
 
@@ -142,15 +142,7 @@ async fn start_training_learns_labels_that_came_by_import() {
         })
         .collect();
     label_studio::export(&fake, 1, json!(tasks)).await;
-    let server = Server::start(&[
-        "--label-studio-url",
-        &fake.uri(),
-        "--label-studio-api-key",
-        TOKEN,
-        "--reconcile-seconds",
-        "0",
-    ])
-    .await;
+    let server = Server::start(&beside(&fake.uri())).await;
     let start = json!({"action": "START_TRAINING", "project": {"id": 1, "label_config": WEATHER}});
     let answer: Value = server.post("/webhook", &start).await.json().await.expect("JSON");
     let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
@@ -172,16 +164,7 @@ async fn a_project_made_anew_under_the_same_id_is_learnt_from_label_studio() {
     let anew = event(100, "2026-02-02T00:00:00Z");
     let task = json!({"id": 100, "data": anew["task"]["data"], "annotations": [anew["annotation"]]});
     label_studio::export(&fake, 1, json!([task])).await;
-    let address = fake.uri();
-    let server = Server::start(&[
-        "--label-studio-url",
-        &address,
-        "--label-studio-api-key",
-        TOKEN,
-        "--reconcile-seconds",
-        "0",
-    ])
-    .await;
+    let server = Server::start(&beside(&fake.uri())).await;
     for id in 1..=8 {
         server.post("/webhook", &event(id, "2026-01-01T00:00:00Z")).await;
     }
@@ -203,17 +186,7 @@ async fn a_project_deleted_in_label_studio_keeps_its_labels_here() {
         .respond_with(ResponseTemplate::new(404).set_body_json(json!({"detail": "Not found."})))
         .mount(&fake)
         .await;
-    let server = Server::start(&[
-        "--label-studio-url",
-        &fake.uri(),
-        "--label-studio-api-key",
-        TOKEN,
-        "--reconcile-seconds",
-        "0",
-        "--train-trigger",
-        "manual",
-    ])
-    .await;
+    let server = Server::start(&[&beside(&fake.uri())[..], &["--train-trigger", "manual"]].concat()).await;
     teach(&server, 8, 2).await;
     let job = train(&server).await;
     assert_eq!(job["state"], "done", "{job:#}");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::label_studio::TOKEN;
+use crate::support::label_studio::beside;
 use crate::support::pictures::{CLASSES, data_uri};
 use crate::support::queue::{Fake, Kept};
 use crate::support::{Server, WEATHER, annotation_event};
@@ -140,17 +140,7 @@ async fn a_token_that_expires_in_the_middle_leaves_the_old_order_until_it_is_goo
         .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
         .collect();
     let fake = Fake::start(open).await;
-    let address = fake.mock.uri();
-    let server = Server::start(&[
-        "--no-starter",
-        "--label-studio-url",
-        &address,
-        "--label-studio-api-key",
-        TOKEN,
-        "--reconcile-seconds",
-        "0",
-    ])
-    .await;
+    let server = Server::start(&[&["--no-starter"], &beside(&fake.mock.uri())[..]].concat()).await;
     fake.connect(&server);
     server.setup(WEATHER).await;
     until(&fake, "the first order", |kept| kept.model_version.is_some()).await;

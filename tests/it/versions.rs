@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::label_studio::TOKEN;
+use crate::support::label_studio::beside;
 use crate::support::pictures::{CLASSES, data_uri};
 use crate::support::queue::Fake;
 use crate::support::{Server, WEATHER};
@@ -11,9 +11,7 @@ use crate::support::{Server, WEATHER};
 async fn an_activated_version_serves_again_and_label_studio_follows() {
     let open = (1..=16).map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}));
     let fake = Fake::start(open.collect()).await;
-    let address = fake.mock.uri();
-    let token = ["--label-studio-url", &address, "--label-studio-api-key", TOKEN, "--reconcile-seconds", "0"];
-    let server = Server::start(&[&["--no-starter"], &token[..]].concat()).await;
+    let server = Server::start(&[&["--no-starter"], &beside(&fake.mock.uri())[..]].concat()).await;
     fake.connect(&server);
     let none = server.setup(WEATHER).await;
     let first = learnt(&server, 1..=6, &none).await;

@@ -26,6 +26,11 @@ pub async fn start() -> MockServer {
     server
 }
 
+/// Arguments of a server beside it; nothing is compared unless asked for.
+pub fn beside(address: &str) -> [&str; 6] {
+    ["--label-studio-url", address, "--label-studio-api-key", TOKEN, "--reconcile-seconds", "0"]
+}
+
 /// Serves a file below `/data/upload/`, with the token only.
 pub async fn upload(server: &MockServer, at: &str, bytes: Vec<u8>) {
     Mock::given(method("GET"))
