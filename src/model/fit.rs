@@ -3,17 +3,21 @@
 //! 1. [`scaling`]: columns are centred and scaled by the pool, so that labels decide nothing yet.
 //! 2. [`evidence`]: the labels' marginal likelihood weighs the depths of the network.
 //! 3. [`ridge`]: kernel ridge on one-hot targets, also for every fold, so that each label is judged by a model that
-//!    never saw it nor its near-copies. The strength is the one that errs least there.
+//!    never saw it nor its near-copies. The strength is the one that errs least there. [`self_training`]: what it
+//!    guesses of unlabelled images teaches it too.
 //! 4. [`calibration`]: one temperature turns ridge scores into logits.
 //! 5. [`refine`]: a Burn module starts from there and follows the cross-entropy as far as the out-of-fold loss
 //!    improves.
 
+mod basis;
 mod calibration;
 mod evidence;
 mod folds;
+mod normal;
 mod refine;
 mod ridge;
 mod scaling;
+mod self_training;
 
 use std::ops::ControlFlow;
 
@@ -188,9 +192,9 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
     damaged.map_or(Ok(()), |row| Err(FitError::Damaged { of, row }))
 }
 
-/// Trains one head. `pool` holds embeddings of the project's images, labelled or not, whose columns' mean and
-/// spread scale the features; without it, or without a row in it, the labelled rows serve. `watch` is told of every
-/// epoch and may end the training. The same input gives the same head.
+/// Trains one head. `pool` holds embeddings of the project's images, labelled or not: their columns' mean and spread
+/// scale the features, and the unlabelled ones take part with guessed labels. Without a row in it the labelled rows
+/// serve. `watch` is told of every epoch and may end the training. The same input gives the same head.
 ///
 /// # Errors
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
@@ -208,19 +212,18 @@ pub fn fit(
     let mut rows = scaling.apply(&set.features);
     let copies = near_copies(&scaling.standardised(&rows), set.features.dim, &set.hashes);
     let folds = Folds::new(&set.targets, &copies);
-    let targets = set.targets.one_hot();
 
     let weights = evidence::weights(&rows, &scaling, &set.targets)?;
     scaling.weigh(&weights, &mut rows);
-    let ridge = Ridge::new(&rows, set.features.dim, &set.targets)?;
-    let sums = ridge.sums(&targets, &folds);
-    let fits = ridge.fit_folds(&sums, &targets, &folds)?;
+    let unlabelled = scaling.apply(&self_training::unlabelled(pool, &set.features));
+    let ridge = Ridge::new(&rows, &unlabelled, set.features.dim, &set.targets)?;
+    let fits = ridge.fit_folds(&ridge.sums(&folds), &folds)?;
 
     let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
     let start =
         refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, temperature };
     let refined = refine::refine(&start, options.epochs, watch)?;
-    let (weight, bias) = scaling.unfold(&ridge.in_features(&refined.coefficients), &refined.bias);
+    let (weight, bias) = scaling.unfold(&ridge.basis.in_features(&refined.coefficients), &refined.bias);
     Ok(Fitted {
         head: Head::new(set.targets.activation(), set.features.dim, weight, bias)?,
         evaluation: set.targets.evaluate(&refined.out_of_fold),

@@ -154,6 +154,37 @@ fn the_group_that_carries_the_signal_gets_the_weight() {
 }
 
 #[test]
+fn unlabelled_images_teach_where_a_label_a_class_does_not() {
+    let (mut alone, mut taught) = (0, 0);
+    for seed in 0..5 {
+        let mut world = World::new(3, [0.7; 5], 50 + seed);
+        let (set, pool) = (world.single(6), world.rows(&[0, 1, 2].repeat(60)));
+        let with_pool =
+            fit(&set, Some(&pool), &groups(), &FitOptions { epochs: 0 }, &mut |_| ControlFlow::Continue(()))
+                .unwrap_or_else(|error| panic!("{error}"));
+        let fitted = train(&set, 0);
+        for index in 0..150 {
+            let row = world.row(index % 3);
+            let right = |head: &Head| usize::from(first(&head.probabilities(&row).unwrap()) == index % 3);
+            alone += right(&fitted.head);
+            taught += right(&with_pool.head);
+        }
+    }
+    assert!(taught > alone + 20, "of 750 images {taught} are right with the pool and {alone} without");
+}
+
+#[test]
+fn a_pool_of_labelled_images_only_teaches_nothing_twice() {
+    let set = World::new(3, [0.5; 5], 60).single(30);
+    let of_pool = self_training::unlabelled(&set.features, &set.features);
+    assert!(of_pool.is_empty());
+    let with_pool = fit(&set, Some(&set.features), &groups(), &FitOptions { epochs: 0 }, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    assert_eq!(with_pool.unwrap_or_else(|error| panic!("{error}")).head, train(&set, 0).head);
+}
+
+#[test]
 fn a_groups_unit_does_not_matter() {
     let mut world = World::new(3, [0.5; 5], 9);
     let set = world.single(45);
