@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from head import EvidenceRidge, standardise
+from head import SelfTrainedRidge, standardise
 
 warnings.filterwarnings("ignore")
 
@@ -42,7 +42,7 @@ class Pool:
         return np.setdiff1d(np.arange(len(self.rows)), self.picked)
 
     def head(self):
-        return EvidenceRidge(self.groups).fit(self.raw[self.picked], self.labels[self.picked])
+        return SelfTrainedRidge(self.groups, self.raw).fit(self.raw[self.picked], self.labels[self.picked])
 
     def random(self, count):
         generator = np.random.default_rng([self.seed, len(self.picked)])
@@ -58,7 +58,7 @@ def activeml(name, needs_head=False, **arguments):
         if not needs_head:
             return strategy.query(pool.rows, pool.known(), batch_size=count)
         # Not scaled to length one: the head that judges sees them so too.
-        head = SklearnClassifier(EvidenceRidge(pool.groups), classes=np.unique(pool.labels), random_state=0)
+        head = SklearnClassifier(SelfTrainedRidge(pool.groups, pool.raw), classes=np.unique(pool.labels), random_state=0)
         return strategy.query(pool.raw, pool.known(), clf=head, batch_size=count)
 
     return pick, needs_head
@@ -70,7 +70,7 @@ def modal(metric):
         from modAL.models import ActiveLearner
 
         learner = ActiveLearner(
-            EvidenceRidge(pool.groups), X_training=pool.raw[pool.picked], y_training=pool.labels[pool.picked]
+            SelfTrainedRidge(pool.groups, pool.raw), X_training=pool.raw[pool.picked], y_training=pool.labels[pool.picked]
         )
         there = pool.open()
         found = uncertainty_batch_sampling(learner, pool.raw[there], n_instances=count, metric=metric)
