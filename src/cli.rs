@@ -1,8 +1,10 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod completions;
 mod export;
 pub mod folder;
 mod healthcheck;
+mod man;
 mod npy;
 mod rank;
 mod serve;
@@ -18,7 +20,7 @@ use crate::telemetry;
 #[derive(Parser)]
 #[command(name = "weathervane", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter such as weathervane=debug,info
+    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter such as `weathervane=debug,info`
     #[arg(long, env = "LOG_LEVEL", default_value = "info", global = true)]
     log_level: String,
 
@@ -53,6 +55,10 @@ enum Command {
     Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
     Starter(Box<starter::StarterCommand>),
+    /// Print the completion script of a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Man),
 }
 
 impl Cli {
@@ -70,6 +76,8 @@ impl Cli {
             Command::Simulate(command) => runtime.block_on(command.run()),
             Command::Export(command) => runtime.block_on(command.run()),
             Command::Starter(command) => runtime.block_on(command.run()),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -2,5 +2,6 @@
 
 mod rank;
 mod settings;
+mod shell;
 mod simulate;
 mod support;
