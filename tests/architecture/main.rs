@@ -35,6 +35,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("object_store", &["blobs"]),
     ("reqwest", &["labelstudio"]),
     ("clap", &["cli", "config", "main"]),
+    ("utoipa", &["http"]),
     ("SystemTime::now", &["config", "app", "cli", "main"]),
     ("Timestamp::now", &["config", "app", "cli", "main"]),
     ("Zoned::now", &["config", "app", "cli", "main"]),
