@@ -1,5 +1,6 @@
 //! The plan of the house as a test: which room may use which, and what stays behind which wall.
 
+mod metrics;
 mod source;
 
 use std::fs;
