@@ -1,5 +1,6 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod collect;
 mod export;
 pub mod folder;
 mod healthcheck;
@@ -43,6 +44,8 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Collect images from a webcam's archive, a list of addresses, or a folder
+    Collect(Box<collect::Collect>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
     /// Ask a running server for its health; for container health checks
@@ -65,6 +68,7 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Collect(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
             Command::Simulate(command) => runtime.block_on(command.run()),
