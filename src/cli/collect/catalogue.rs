@@ -113,7 +113,7 @@ impl Catalogue {
     /// # Errors
     /// The disk is full or read-only; what was there before stays as it was.
     pub fn add(&mut self, frame: &Frame, image: &Image) -> anyhow::Result<()> {
-        let time = frame.time.or_else(|| (!frame.is_fixed()).then(|| image.fetched));
+        let time = frame.time.or((!frame.is_fixed()).then_some(image.fetched));
         let stem = match (&frame.stem, time) {
             (Some(stem), _) => stem.clone(),
             (None, Some(time)) => jiff::fmt::strtime::format(FILE_TIME, time)?,
