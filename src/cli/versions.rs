@@ -22,7 +22,7 @@ Examples:
   weathervane versions export 3 --project 1 --format onnx --out weather.onnx
 
 A version is named by its number (3), or by its name as Label Studio shows it (v3-0123456789ab). They are read from the
-data directory (or DATABASE_URL) of the server, which may be running.")]
+data directory (or DATABASE_URL) of the server, which may be running: it takes an activated version over within seconds.")]
 pub struct Versions {
     #[command(subcommand)]
     what: What,
