@@ -1,6 +1,12 @@
 //! The real binary on small files: what it prints, and what it says of wrong input.
 
 mod collect;
+mod evaluate;
+mod export;
+mod onnx;
+mod predict;
+mod project;
 mod rank;
 mod simulate;
 mod support;
+mod train;
