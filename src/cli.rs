@@ -18,6 +18,7 @@ mod serve;
 mod simulate;
 mod starter;
 mod train;
+mod typed_host;
 mod versions;
 
 use clap::{Parser, Subcommand};

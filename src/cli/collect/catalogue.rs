@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 
 use super::fetch::Image;
 use super::plan::{FILE_TIME, Frame};
+use crate::cli::files::write_whole;
 
 /// The table of images.
 pub const METADATA: &str = "metadata.csv";
@@ -123,14 +124,7 @@ impl Catalogue {
         if self.folder.join(&name).exists() {
             name = format!("{stem}-{}.{}", &image.sha[..8], image.extension);
         }
-        let (part, path) = (self.folder.join(format!("{name}.part")), self.folder.join(&name));
-        let written = File::create(&part)
-            .and_then(|mut file| file.write_all(&image.bytes).and_then(|()| file.sync_data()))
-            .and_then(|()| fs::rename(&part, &path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&part);
-            return Err(error).with_context(|| self.unwritable(&name));
-        }
+        write_whole(&self.folder.join(&name), &image.bytes).with_context(|| self.unwritable(&name))?;
         self.row(frame, time, name, image.sha.clone())
     }
 

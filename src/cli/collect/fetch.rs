@@ -7,11 +7,11 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
-use tokio::net::lookup_host;
 use tokio::time::Instant;
 use url::Url;
 
 use super::plan::{Frame, is_address};
+use crate::cli::typed_host::networks;
 use crate::labelstudio::{Client, ClientConfig, ImageProblem, Media, MediaConfig, MediaError};
 use crate::vision::{self, Limits};
 
@@ -72,11 +72,7 @@ impl Fetcher {
         if let Some(first) = frames.first().filter(|frame| is_address(&frame.source)) {
             let url =
                 Url::parse(&first.source).with_context(|| format!("`{}` is no address", first.source))?;
-            let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let port = url.port_or_known_default().unwrap_or(80);
-            // A host that can't be found is reported with the first frame.
-            let found = lookup_host((host, port)).await.map(Vec::from_iter).unwrap_or_default();
-            allow.extend(found.into_iter().map(|address| ipnet::IpNet::from(address.ip())));
+            allow = networks(&url).await;
         }
         let here = !allow.is_empty() && allow.iter().all(|net| net.addr().is_loopback());
         let nobody = ClientConfig { base_url: None, token: None, connect_timeout: TIMEOUT, timeout: TIMEOUT };

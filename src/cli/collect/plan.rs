@@ -1,13 +1,15 @@
 //! Which frames to collect, from where.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
+
+use crate::cli::files::below;
 
 /// Frames of one run at most: a year of minutes.
 const MAX_FRAMES: usize = 600_000;
@@ -152,22 +154,17 @@ pub fn listed(list: &Path) -> anyhow::Result<Vec<Frame>> {
     Ok(frames)
 }
 
-/// The files of a folder, in order of their names; those in folders below it don't count.
+/// The files of a folder and below it, in order of their paths.
 pub fn folder(folder: &Path) -> anyhow::Result<Vec<Frame>> {
     let shown = folder.display();
-    let entries = fs::read_dir(folder)
-        .with_context(|| format!("`{shown}` is neither an http(s) address nor a folder that can be read"))?;
-    let mut frames = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("folder `{shown}`"))?.path();
-        let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_file() && !hidden {
-            let source = path.display().to_string();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            frames.push(Frame { stem: Some(stem(&name)), source, time: None });
-        }
+    if !folder.is_dir() {
+        bail!("`{shown}` is neither an http(s) address nor a folder");
     }
-    frames.sort_by(|a, b| a.source.cmp(&b.source));
+    let frame = |path: PathBuf| {
+        let within = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        Frame { source: path.display().to_string(), time: None, stem: Some(stem(&within)) }
+    };
+    let frames: Vec<Frame> = below(folder)?.into_iter().map(frame).collect();
     if frames.is_empty() {
         bail!("folder `{shown}` has no files");
     }

@@ -1,19 +1,18 @@
 //! Images by what a person types: files, folders, addresses.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures_util::stream::{self, StreamExt};
-use ipnet::IpNet;
-use url::{Host, Url};
+use url::Url;
 
 use crate::app;
 use crate::cli::eye::{Eye, Seen, progress};
 use crate::cli::files;
 use crate::cli::models::Model;
 use crate::cli::predictions::Row;
+use crate::cli::typed_host::networks;
 use crate::config::Settings;
 use crate::labelstudio::Media;
 use crate::vision::Limits;
@@ -118,23 +117,10 @@ async fn media(images: &[Image], settings: &Settings) -> anyhow::Result<Media> {
     let mut settings = settings.clone();
     for image in images {
         if let Image::Address(url) = image {
-            settings.images.fetch_allow_cidr.extend(addresses(url).await.into_iter().map(IpNet::from));
+            settings.images.fetch_allow_cidr.extend(networks(url).await);
         }
     }
     app::media(&settings)
-}
-
-/// The network addresses of a typed host; none if it is not found, which the download will say.
-async fn addresses(url: &Url) -> Vec<IpAddr> {
-    match url.host() {
-        Some(Host::Ipv4(address)) => vec![address.into()],
-        Some(Host::Ipv6(address)) => vec![address.into()],
-        Some(Host::Domain(name)) => {
-            let found = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or(80))).await;
-            found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
-        }
-        None => Vec::new(),
-    }
 }
 
 /// Counts and names on stderr what could not be predicted.
