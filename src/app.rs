@@ -252,7 +252,11 @@ pub fn media(settings: &Settings) -> anyhow::Result<Media> {
     connect::media(settings, &connect::client(settings)?)
 }
 
-async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
+/// The database of the data directory, or the one at `DATABASE_URL`.
+///
+/// # Errors
+/// It can't be reached or opened.
+pub async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
     match &settings.storage.database_url {
         Some(url) => Ok(Storage::connect(url.expose_secret()).await?),
         None => Ok(Storage::open_dir(&settings.storage.data_dir).await?),

@@ -14,6 +14,7 @@ mod npy;
 mod predict;
 mod predictions;
 mod rank;
+mod select;
 mod serve;
 mod simulate;
 mod starter;
@@ -59,6 +60,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Collect images from a webcam's archive, a list of addresses, or a folder
     Collect(Box<collect::Collect>),
+    /// Choose the images of a folder that are worth labelling first
+    Select(Box<select::Select>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
     /// Train once: a project as the server would, or a model file from a Label Studio export
@@ -90,6 +93,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
             Command::Collect(command) => runtime.block_on(command.run()),
+            Command::Select(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
             Command::Train(command) => runtime.block_on(command.run()),
             Command::Predict(command) => runtime.block_on(command.run()),

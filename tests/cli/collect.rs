@@ -111,7 +111,7 @@ fn a_killed_collection_goes_on_without_a_second_download() {
     }
     // A crash between an image and its row, and within a row.
     let table = String::from_utf8(folder.read("frames/metadata.csv")).unwrap();
-    folder.write("frames/metadata.csv", table[..table.len() - 10].as_bytes());
+    folder.write("frames/metadata.csv", &table.as_bytes()[..table.len() - 10]);
     folder.prints(&line);
     let mut asked = webcam.asked();
     let total = asked.len();

@@ -7,6 +7,7 @@ mod onnx;
 mod predict;
 mod project;
 mod rank;
+mod select;
 mod simulate;
 mod support;
 mod train;
