@@ -1,6 +1,7 @@
 //! The hallway: the only place that wires rooms together. Build, then run.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -16,7 +17,8 @@ use crate::embed::Embedder;
 use crate::http::auth::{Access, require};
 use crate::http::{BodyLimits, State};
 use crate::inference::{Inference, Workers};
-use crate::labelstudio::Client;
+use crate::labelstudio::{Client, Media};
+use crate::model::Backbone;
 use crate::models::Models;
 use crate::queue::{self, Queue};
 use crate::storage::Storage;
@@ -44,6 +46,8 @@ pub struct House {
     pub training: Training,
     pub queue: Queue,
     pub label_studio: Client,
+    /// The network behind the embedder, for images that are no task's.
+    pub backbone: Arc<dyn Backbone>,
     threads: (Workers, TrainerThread),
 }
 
@@ -77,7 +81,7 @@ impl House {
         let threads = threads(settings);
         let starter = connect::starter(settings);
         let fingerprint = backbone.spec().fingerprint.clone();
-        let (inference, workers) = Inference::start(backbone, threads, MAX_IMAGES_IN_FLIGHT)?;
+        let (inference, workers) = Inference::start(Arc::clone(&backbone), threads, MAX_IMAGES_IN_FLIGHT)?;
         let label_studio = connect::client(settings)?;
         let media = connect::media(settings, &label_studio)?;
         let limits = Limits {
@@ -110,14 +114,14 @@ impl House {
             training,
             queue,
             label_studio,
+            backbone,
             threads: (workers, trainer_thread),
         })
     }
 
     /// Ends the threads; every other handle to the rooms must be gone.
     pub fn close(self) {
-        let Self { storage: _, embedder, models, training, queue, label_studio, threads: (workers, trainer) } =
-            self;
+        let Self { threads: (workers, trainer), embedder, models, training, queue, label_studio, .. } = self;
         drop((embedder, models, training, queue, label_studio));
         workers.join();
         trainer.join();
@@ -216,9 +220,12 @@ impl Application {
             async move { tokio::join!(queue.keep_filled(stop.clone()), queue.keep_published(stop)).0 }
         });
         tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
-        if settings.storage.database_url.is_some() {
-            tasks.spawn(background::follow_replicas(house.models.clone(), stop.clone()));
-        }
+        tasks.spawn(background::follow_versions(
+            house.storage.clone(),
+            house.models.clone(),
+            house.queue.clone(),
+            stop.clone(),
+        ));
 
         let handle = server.handle();
         let served = tokio::spawn(server);
@@ -237,7 +244,19 @@ async fn stop_server(handle: &ServerHandle) {
     handle.stop(true).await;
 }
 
-async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
+/// What fetches images as the settings say, without a house around it.
+///
+/// # Errors
+/// Label Studio's address or the local files root can't be used.
+pub fn media(settings: &Settings) -> anyhow::Result<Media> {
+    connect::media(settings, &connect::client(settings)?)
+}
+
+/// The database of the data directory, or the one at `DATABASE_URL`.
+///
+/// # Errors
+/// It can't be reached or opened.
+pub async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
     match &settings.storage.database_url {
         Some(url) => Ok(Storage::connect(url.expose_secret()).await?),
         None => Ok(Storage::open_dir(&settings.storage.data_dir).await?),

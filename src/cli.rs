@@ -1,15 +1,28 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod collect;
 mod completions;
+mod evaluate;
 mod export;
+mod eye;
+mod files;
 pub mod folder;
 mod healthcheck;
+mod house;
 mod man;
+mod model_file;
+mod models;
 mod npy;
+mod predict;
+mod predictions;
 mod rank;
+mod select;
 mod serve;
 mod simulate;
 mod starter;
+mod train;
+mod typed_host;
+mod versions;
 
 use clap::{Parser, Subcommand};
 
@@ -37,6 +50,8 @@ Examples:
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
   weathervane rank --project 1
+  weathervane train --export export.json --images photos --out model.safetensors
+  weathervane predict photo.jpg --model model.safetensors
   weathervane healthcheck
 
 Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
@@ -45,13 +60,25 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Collect images from a webcam's archive, a list of addresses, or a folder
+    Collect(Box<collect::Collect>),
+    /// Choose the images of a folder that are worth labelling first
+    Select(Box<select::Select>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
+    /// Train once: a project as the server would, or a model file from a Label Studio export
+    Train(Box<train::Train>),
+    /// Predict files, folders or addresses of images
+    Predict(Box<predict::Predict>),
+    /// List, show, activate or write out the versions of a project's model
+    Versions(Box<versions::Versions>),
+    /// Measure a model on a labelled folder
+    Evaluate(Box<evaluate::Evaluate>),
     /// Ask a running server for its health; for container health checks
     Healthcheck(healthcheck::Healthcheck),
     /// Replay labelling rounds without a person, to see which strategy needs the fewest labels
     Simulate(Box<simulate::Simulate>),
-    /// Write what the backbone sees in a labelled folder, as a NumPy matrix
+    /// Write embeddings as a NumPy matrix, a model as safetensors or ONNX, or predictions
     Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
     Starter(Box<starter::StarterCommand>),
@@ -71,7 +98,13 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Collect(command) => runtime.block_on(command.run()),
+            Command::Select(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
+            Command::Train(command) => runtime.block_on(command.run()),
+            Command::Predict(command) => runtime.block_on(command.run()),
+            Command::Versions(command) => runtime.block_on(command.run()),
+            Command::Evaluate(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
             Command::Simulate(command) => runtime.block_on(command.run()),
             Command::Export(command) => runtime.block_on(command.run()),

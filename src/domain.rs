@@ -5,6 +5,7 @@
 pub mod annotation;
 pub mod consensus;
 pub mod events;
+pub mod export;
 mod field;
 pub mod ids;
 pub mod label_config;

@@ -75,6 +75,12 @@ pub enum EmbedError {
 /// What a batch gives: for each image its embedding or the reason why not, in order.
 pub type Batch = Vec<Result<Arc<Embedded>, Arc<EmbedError>>>;
 
+/// An embedding as the store gives it back, in half floats: the first look at an image must say what every later one
+/// says.
+pub fn as_stored(vector: Vec<f32>) -> Vec<f32> {
+    vector.into_iter().map(|value| f16::from_f32(value).to_f32()).collect()
+}
+
 /// Address of an image within a project, as a digest: data URIs are long.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key(ProjectId, [u8; 32]);
@@ -267,8 +273,7 @@ impl Inner {
         drop(permit);
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
-        // The store keeps half floats; the first look at an image must say what every later one says.
-        let vector: Vec<f32> = vector.into_iter().map(|value| f16::from_f32(value).to_f32()).collect();
+        let vector = as_stored(vector);
         self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)()).await?;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
         Ok(vector)

@@ -94,6 +94,15 @@ impl Evaluation {
     }
 }
 
+/// How often each class was taken for each: `[label][answer]`, counts.
+pub fn confusion(probabilities: &[Vec<f32>], labels: &[usize], classes: usize) -> Vec<Vec<usize>> {
+    let mut counts = vec![vec![0; classes]; classes];
+    for (row, &label) in probabilities.iter().zip(labels) {
+        counts[label][largest(row)] += 1;
+    }
+    counts
+}
+
 /// Share of rows whose largest probability is the label's; 0 without rows.
 pub fn accuracy(probabilities: &[Vec<f32>], labels: &[usize]) -> f64 {
     let right = probabilities.iter().zip(labels).filter(|(row, label)| largest(row) == **label).count();
@@ -158,6 +167,7 @@ mod tests {
     fn a_single_choice_is_told_by_class() {
         let rows = [vec![0.8, 0.2, 0.0], vec![0.6, 0.4, 0.0], vec![0.1, 0.9, 0.0]];
         let told = Evaluation::single(&rows, &[0, 1, 1], 3);
+        assert_eq!(confusion(&rows, &[0, 1, 1], 3), [[1, 0, 0], [1, 1, 0], [0, 0, 0]]);
         assert_eq!((told.n, &told.recall[..]), (3, &[Some(1.0), Some(0.5), None][..]));
         assert!((told.accuracy - 2.0 / 3.0).abs() < 1e-12 && (told.majority - 2.0 / 3.0).abs() < 1e-12);
         let loss = -(0.8_f64.ln() + 0.4_f64.ln() + 0.9_f64.ln()) / 3.0;

@@ -4,6 +4,7 @@ pub mod backbone;
 pub mod features;
 mod fit;
 mod head;
+pub mod onnx;
 
 pub use backbone::{Backbone, BackboneChoice, BackboneSpec, DeviceChoice, load_backbone};
 pub use features::{Features, Group};

@@ -11,12 +11,14 @@ pub mod starter;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
+
 use crate::blobs::{BlobError, BlobKey, Blobs};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::LabelConfig;
 use crate::model::ModelError;
 use crate::storage::{NewVersion, Storage, StorageError, Version};
-pub use file::{Card, HeadCard, HeadSource, SuspectCard, VersionFile};
+pub use file::{Card, FileError, HeadCard, HeadSource, SuspectCard, VersionFile};
 pub use serving::{Serving, ServingHead};
 use starter::Starter;
 
@@ -223,8 +225,21 @@ impl Models {
         self.read(row).await
     }
 
+    /// The bytes of a version's file, as they were published.
+    ///
+    /// # Errors
+    /// The version is not there, or its file can't be read.
+    pub async fn file(&self, project: ProjectId, number: i64) -> Result<Bytes, ModelsError> {
+        let row = self.0.storage.version(project, number).await?;
+        self.bytes(&row.ok_or(ModelsError::NoVersion { project, number })?).await
+    }
+
+    async fn bytes(&self, row: &Version) -> Result<Bytes, ModelsError> {
+        Ok(self.0.blobs.get(&BlobKey::from_stored(&row.blob_key)?, MAX_MODEL_BYTES).await?)
+    }
+
     async fn read(&self, row: Version) -> Result<Arc<Published>, ModelsError> {
-        let bytes = self.0.blobs.get(&BlobKey::from_stored(&row.blob_key)?, MAX_MODEL_BYTES).await?;
+        let bytes = self.bytes(&row).await?;
         let file = VersionFile::from_bytes(&bytes)?;
         Ok(Arc::new(Published { number: row.number, name: row.name, file }))
     }

@@ -27,6 +27,7 @@ mod migrate;
 pub mod projects;
 pub mod queue;
 mod sql;
+pub mod tags;
 pub mod tasks;
 pub mod versions;
 
@@ -38,6 +39,7 @@ pub use images::ImageRecord;
 pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS};
 pub use projects::{Project, ProjectConfig, ProjectInfo};
 pub use queue::TaskState;
+pub use tags::TaggedImage;
 pub use tasks::{TaskCounts, TaskRecord};
 pub use versions::{NewVersion, Version};
 

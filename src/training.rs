@@ -25,6 +25,7 @@ use crate::model::FitError;
 use crate::models::{Models, ModelsError};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
+pub use dataset::{assemble, classes_seen};
 pub use intake::Sighting;
 pub use trainer::{Trainer, TrainerThread};
 

@@ -62,6 +62,15 @@ pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Vec<f32>,
     Ok(normalise(square.as_bytes(), input))
 }
 
+/// Decodes one image and says what it is: whether its file is whole.
+///
+/// # Errors
+/// The bytes are too many, no image of a known format, or damaged; the picture has too many pixels.
+pub fn verify(bytes: &[u8], limits: &Limits) -> Result<Described, VisionError> {
+    decode::decode(bytes, limits)?;
+    describe(bytes)
+}
+
 /// A small JPEG of the image, upright, at most `max_side` pixels wide and high, never enlarged.
 ///
 /// # Errors

@@ -1,16 +1,19 @@
 //! What runs beside the server until it stops.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{connect, unix_micros};
 use crate::labelstudio::Client;
 use crate::models::Models;
+use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::training::Training;
 
-/// Versions that another replica publishes serve here after so long at most.
+/// Versions that another process publishes serve here after so long at most.
 const FOLLOW: Duration = Duration::from_secs(3);
 
 /// Events are kept for so long, to recognise repeated deliveries and for people to look back.
@@ -37,11 +40,28 @@ pub(super) async fn keep_truth(
     }
 }
 
-/// Takes over what other processes on the same database publish.
-pub(super) async fn follow_replicas(models: Models, stop: CancellationToken) {
+/// Takes over what others on the same database publish or activate: another replica, or the command line.
+pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Queue, stop: CancellationToken) {
+    let known = Mutex::new(HashMap::new());
     repeat(FOLLOW, &stop, || async {
-        if let Err(error) = models.load_all().await {
-            tracing::warn!(%error, "versions of other processes not looked for");
+        let projects = match storage.projects().await {
+            Ok(projects) => projects,
+            Err(error) => return tracing::warn!(%error, "versions of other processes not looked for"),
+        };
+        let mut known = known.lock().await;
+        for project in projects {
+            if known.get(&project.id) == Some(&project.current_version) {
+                continue;
+            }
+            let number = || models.current(project.id).map(|live| live.number);
+            let before = number();
+            match models.follow(project.id).await {
+                Ok(_) => drop(known.insert(project.id, project.current_version)),
+                Err(error) => tracing::error!(project = %project.id, %error, "model not loaded"),
+            }
+            if number() != before {
+                queue.version_changed();
+            }
         }
     })
     .await;

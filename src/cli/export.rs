@@ -1,51 +1,56 @@
 //! `weathervane export`.
 
-use std::path::PathBuf;
+mod embeddings;
+mod model;
+mod predictions;
 
-use super::folder::{BackboneName, LabelledFolder, SPLIT};
-use super::npy;
+use super::folder::BackboneName;
 
-/// Write what the backbone sees in a labelled folder, for other programs
+/// Write embeddings, models or predictions for other programs
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Examples:
   weathervane export --images weather4 --labels weather4-split.csv --embeddings weather4.npy
   weathervane simulate --features weather4.npy --labels weather4-split.csv
+  weathervane export model --project 1 --format onnx --out weather.onnx
+  weathervane export predictions --project 1 --format label-studio --out tasks.json
 
-The file is a NumPy matrix of 32-bit floats, one row for each line of the CSV file, in its order: numpy.load reads it.
-The widths of the columns' groups (depths of the network) are printed.")]
+The embeddings' file is a NumPy matrix of 32-bit floats, one row for each line of the CSV file, in its order: numpy.load
+reads it. The widths of the columns' groups (depths of the network) are printed."
+)]
 pub struct Export {
-    /// File to write; it appears once it is complete
-    #[arg(long, value_name = "FILE.npy")]
-    embeddings: PathBuf,
+    #[command(subcommand)]
+    what: Option<What>,
 
-    /// Folder with the images
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    #[command(flatten)]
+    embeddings: Option<embeddings::Embeddings>,
 
-    /// CSV file with columns filename,label
-    #[arg(long, value_name = "FILE.csv")]
-    labels: PathBuf,
-
+    // Beside the group, not in it: clap sees only a group's own arguments.
     #[command(flatten)]
     backbone: BackboneName,
 }
 
+#[derive(clap::Subcommand)]
+enum What {
+    /// Write a model as safetensors or ONNX, with a JSON card beside it
+    Model(Box<model::ExportModel>),
+    /// Write predictions of a project's tasks or of a folder: Label Studio's JSON, CSV or COCO-like JSON
+    Predictions(Box<predictions::ExportPredictions>),
+}
+
 impl Export {
     pub async fn run(self) -> anyhow::Result<()> {
-        let folder = LabelledFolder::read(&self.images, &self.labels, SPLIT)?;
-        let backbone = self.backbone.load().await?;
-        let widths: Vec<String> =
-            backbone.spec().groups.iter().map(|group| group.width.to_string()).collect();
-        let (features, _) = folder.embed(backbone).await?;
-        npy::write(&self.embeddings, &features)?;
-        println!(
-            "{}: {} x {}, groups {}",
-            self.embeddings.display(),
-            features.len(),
-            features.dim,
-            widths.join(",")
-        );
-        Ok(())
+        match (self.what, self.embeddings) {
+            (Some(What::Model(command)), _) => command.run().await,
+            (Some(What::Predictions(command)), _) => command.run().await,
+            (None, Some(command)) => command.run(self.backbone).await,
+            (None, None) => anyhow::bail!(
+                "say what to write: --embeddings FILE.npy, or the command `model` or `predictions`; see `weathervane \
+                 export --help`"
+            ),
+        }
     }
 }

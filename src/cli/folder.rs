@@ -6,18 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::eye::{Eye, progress};
 use crate::domain::ids::ContentHash;
-use crate::inference::Inference;
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, Features, load_backbone};
-use crate::vision::{Limits, prepare};
+use crate::vision::Limits;
 
 /// Largest file and picture read from a folder the user names: bytes, pixels.
-const LIMITS: Limits = Limits { max_bytes: 200_000_000, max_pixels: 400_000_000 };
-
-/// Images on their way at once beyond those that run: enough to keep the threads busy.
-const AHEAD: usize = 4;
+pub const LIMITS: Limits = Limits { max_bytes: 200_000_000, max_pixels: 400_000_000 };
 
 /// Column of the CSV file that says what a row is for, unless another is named.
 pub const SPLIT: &str = "split";
@@ -140,32 +136,25 @@ impl LabelledFolder {
     /// # Errors
     /// An image can't be read or decoded; the message names it.
     pub async fn embed(&self, backbone: Arc<dyn Backbone>) -> anyhow::Result<(Features, Vec<ContentHash>)> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let (dim, input) = (backbone.spec().dim(), backbone.spec().input);
-        let (inference, workers) = Inference::start(backbone, threads, usize::MAX)?;
-        let bar = ProgressBar::new(self.table.rows.len() as u64)
-            .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
-            .with_message("embedding");
-        let embedded = stream::iter(&self.table.rows).map(|row| {
-            let (path, inference, bar) = (self.images.join(&row.filename), inference.clone(), bar.clone());
-            async move {
-                let shown = path.display().to_string();
-                let prepared = tokio::task::spawn_blocking(move || {
-                    let bytes = std::fs::read(&path)?;
-                    let pixels = prepare(&bytes, &input, &LIMITS)?;
-                    anyhow::Ok((ContentHash::new(*blake3::hash(&bytes).as_bytes()), pixels))
-                });
-                let (hash, pixels) = prepared.await?.with_context(|| format!("image `{shown}`"))?;
-                let vector = inference.embed(pixels).await.with_context(|| format!("image `{shown}`"))?;
-                bar.inc(1);
-                anyhow::Ok((hash, vector))
-            }
-        });
-        let embedded: Vec<_> = embedded.buffered(threads + AHEAD).try_collect().await?;
+        let dim = backbone.spec().dim();
+        let eye = Eye::open(backbone, LIMITS)?;
+        let bar = progress("embedding", self.table.rows.len())?;
+        let seen: anyhow::Result<Vec<_>> = stream::iter(&self.table.rows)
+            .map(|row| {
+                let (path, eye, bar) = (self.images.join(&row.filename), &eye, &bar);
+                async move {
+                    let seen = eye.look_at_file(&path).await?;
+                    bar.inc(1);
+                    anyhow::Ok(seen)
+                }
+            })
+            .buffered(eye.abreast())
+            .try_collect()
+            .await;
         bar.finish_and_clear();
-        drop(inference);
-        tokio::task::spawn_blocking(move || workers.join()).await?;
-        let (hashes, vectors): (Vec<_>, Vec<_>) = embedded.into_iter().unzip();
+        eye.close().await?;
+        let (hashes, vectors): (Vec<_>, Vec<_>) =
+            seen?.into_iter().map(|seen| (seen.hash, seen.vector)).unzip();
         Ok((Features { dim, values: vectors.concat() }, hashes))
     }
 }

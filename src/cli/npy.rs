@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use half::f16;
 
+use super::files::write_whole;
 use crate::model::Features;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -76,7 +77,7 @@ fn entry<'a>(header: &'a str, key: &str) -> anyhow::Result<&'a str> {
     after.with_context(|| format!("has no `{key}` in its header"))
 }
 
-/// Writes a matrix as `<f4`, whole or not at all: a file beside it is renamed once it is complete.
+/// Writes a matrix as `<f4`, whole or not at all.
 ///
 /// # Errors
 /// The folder can't be written.
@@ -89,12 +90,7 @@ pub fn write(path: &Path, features: &Features) -> anyhow::Result<()> {
     header.push('\n');
     let mut bytes = [MAGIC, &[1, 0], &u16::try_from(header.len())?.to_le_bytes(), header.as_bytes()].concat();
     bytes.extend(features.values.iter().flat_map(|value| value.to_le_bytes()));
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".part");
-    std::fs::write(&unfinished, &bytes)
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
-        .with_context(|| format!("`{}` can't be written", path.display()))
+    write_whole(path, &bytes)
 }
 
 #[cfg(test)]

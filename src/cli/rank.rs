@@ -10,7 +10,6 @@ use crate::app::House;
 use crate::domain::ids::ProjectId;
 use crate::queue::Ranking;
 use crate::ranking::Strategy;
-use crate::storage::FILE_NAME;
 
 /// Say which tasks to label next, and why
 #[derive(clap::Args)]
@@ -51,16 +50,7 @@ enum Format {
 
 impl RankCommand {
     pub async fn run(self) -> anyhow::Result<()> {
-        self.house.settings.validate()?;
-        let settings = &self.house.settings.storage;
-        let file = settings.data_dir.join(FILE_NAME);
-        if settings.database_url.is_none() && !file.exists() {
-            anyhow::bail!(
-                "no database {}; name the server's data directory (--data-dir) or DATABASE_URL",
-                file.display()
-            );
-        }
-        let house = House::build(&self.house.settings).await?;
+        let house = self.house.open().await?;
         let ranking = self.rank(&house).await;
         tokio::task::spawn_blocking(move || house.close()).await?;
         let ranking = ranking?;

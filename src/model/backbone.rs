@@ -4,10 +4,12 @@
 //! last layer, and the spatial mean and standard deviation of some blocks' outputs. Weather is in the early
 //! blocks, objects are in the last layer; each training weighs the groups by the evidence of its labels.
 
+mod drawing;
 mod file;
 mod network;
 mod tiny;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use burn::tensor::Device;
 use super::ModelError;
 use super::features::Group;
 use crate::vision::Input;
+pub(super) use drawing::draw;
 use file::BackboneFile;
 use network::Network;
 
@@ -122,26 +125,39 @@ pub trait Backbone: Send + Sync {
 /// The file is missing, damaged, or of another architecture; the message names the tensor.
 pub fn load_backbone(choice: &BackboneChoice, device: DeviceChoice) -> Result<Arc<dyn Backbone>, ModelError> {
     let device = device.open()?;
-    let backbone = match choice {
-        BackboneChoice::Lite0 => {
-            MbConvBackbone::load("lite0", LITE0, Profile { px: Some(LITE0_PX), last_block: None }, &device)?
-        }
-        BackboneChoice::Lite0Fast => {
-            let profile = Profile { px: Some(FAST_PX), last_block: Some(FAST_LAST_BLOCK) };
-            MbConvBackbone::load("lite0-fast", LITE0, profile, &device)?
-        }
-        BackboneChoice::Tiny => {
-            MbConvBackbone::load("tiny", &tiny::file()?, Profile { px: None, last_block: None }, &device)?
-        }
-        BackboneChoice::File(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
-            let name =
-                path.file_stem().map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
-            MbConvBackbone::load(&name, &bytes, Profile { px: None, last_block: None }, &device)?
-        }
-    };
-    Ok(Arc::new(backbone))
+    Ok(Arc::new(MbConvBackbone::load(&Opened::open(choice)?, &device)?))
+}
+
+/// A backbone's file with its name, and how much of it is used.
+struct Opened {
+    name: String,
+    bytes: Cow<'static, [u8]>,
+    profile: Profile,
+}
+
+impl Opened {
+    fn open(choice: &BackboneChoice) -> Result<Self, ModelError> {
+        let whole = Profile { px: None, last_block: None };
+        let (name, bytes, profile) = match choice {
+            BackboneChoice::Lite0 => {
+                ("lite0".into(), LITE0.into(), Profile { px: Some(LITE0_PX), last_block: None })
+            }
+            BackboneChoice::Lite0Fast => {
+                let profile = Profile { px: Some(FAST_PX), last_block: Some(FAST_LAST_BLOCK) };
+                ("lite0-fast".into(), LITE0.into(), profile)
+            }
+            BackboneChoice::Tiny => ("tiny".into(), tiny::file()?.into(), whole),
+            BackboneChoice::File(path) => {
+                let bytes = std::fs::read(path)
+                    .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
+                let name = path
+                    .file_stem()
+                    .map_or_else(|| "file".into(), |name| name.to_string_lossy().into_owned());
+                (name, bytes.into(), whole)
+            }
+        };
+        Ok(Self { name, bytes, profile })
+    }
 }
 
 /// How much of a file's network is used, and at which size.
@@ -163,7 +179,8 @@ struct MbConvBackbone {
 }
 
 impl MbConvBackbone {
-    fn load(name: &str, bytes: &[u8], profile: Profile, device: &Device) -> Result<Self, ModelError> {
+    fn load(opened: &Opened, device: &Device) -> Result<Self, ModelError> {
+        let Opened { name, bytes, profile } = opened;
         let file = BackboneFile::read(bytes)?;
         let card = file.card();
         let last_block = profile.last_block.unwrap_or(usize::MAX);
@@ -182,7 +199,7 @@ impl MbConvBackbone {
         digest.update(FEATURES_VERSION.as_bytes()).update(bytes);
         digest.update(format!("{px} {:?} {pooled:?}", profile.last_block).as_bytes());
         let fingerprint = digest.finalize().to_hex()[..16].to_owned();
-        let spec = BackboneSpec { name: name.to_owned(), fingerprint, input, groups };
+        let spec = BackboneSpec { name: name.clone(), fingerprint, input, groups };
         Ok(Self { spec, network, pooled, device: device.clone() })
     }
 }

@@ -23,7 +23,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn name(self) -> &'static str {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Softmax => "softmax",
             Self::Sigmoid => "sigmoid",
@@ -80,6 +81,26 @@ impl Head {
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.bias.len()
+    }
+
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// How logits become probabilities.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Row-major `[classes, dim]`.
+    pub(super) fn weight(&self) -> &[f32] {
+        &self.weight
+    }
+
+    /// One for each class.
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.bias
     }
 
     /// Calibrated probabilities of one embedding, one for each class.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::ChoiceKind;
+use crate::domain::label_config::{ChoiceKind, Class, HeadSpec};
 use crate::eval::Evaluation;
-use crate::model::{Head, ModelError};
+use crate::model::{Fitted, Head, ModelError};
 
 /// Raised when the card changes so that older programs would misread it.
 const FORMAT: u32 = 1;
@@ -125,6 +125,47 @@ impl HeadSource {
     }
 }
 
+/// Key of the image in a task's data where the label config is not at hand, as Label Studio's templates name it.
+const IMAGE_KEY: &str = "image";
+
+impl HeadCard {
+    /// A head just trained for `spec`, without what only its project knows.
+    pub fn trained(spec: &HeadSpec, fitted: &Fitted) -> Self {
+        Self {
+            from_name: spec.from_name.clone(),
+            to_name: spec.to_name.clone(),
+            kind: spec.kind,
+            classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
+            source: HeadSource::Own,
+            groups: fitted.group_weights.clone(),
+            refined: fitted.refined,
+            evaluation: Some(fitted.evaluation.clone()),
+            starter_accuracy: None,
+            suspects: Vec::new(),
+            near_copies: Vec::new(),
+        }
+    }
+
+    /// The head as a label config of flat choices would describe it.
+    pub fn spec(&self) -> HeadSpec {
+        let class = |name: &String| Class {
+            name: name.clone(),
+            value: name.clone(),
+            path: Vec::new(),
+            predicted_values: Vec::new(),
+        };
+        HeadSpec {
+            from_name: self.from_name.clone(),
+            to_name: self.to_name.clone(),
+            image_key: IMAGE_KEY.to_owned(),
+            kind: self.kind,
+            classes: self.classes.iter().map(class).collect(),
+            score_threshold: None,
+            skip: false,
+        }
+    }
+}
+
 impl Card {
     /// A card of this program's format.
     pub fn new(
@@ -137,6 +178,12 @@ impl Card {
         let (fingerprint, backbone) = (fingerprint.to_owned(), backbone.to_owned());
         let (learnt, heads) = (String::new(), Vec::new());
         Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, learnt, heads }
+    }
+
+    /// Whether the version says it learnt from this image.
+    pub fn has_learnt(&self, image: ContentHash) -> bool {
+        let digits = short_hash(image);
+        self.learnt.as_bytes().chunks_exact(SHORT_HASH).any(|hash| hash == digits.as_bytes())
     }
 
     /// Writes down which images the version learnt from.

@@ -51,6 +51,11 @@ impl Serving {
         Self { version: version.unwrap_or_else(|| UNTRAINED.to_owned()), heads }
     }
 
+    /// What one version says by itself, without a starter in its gaps.
+    pub fn of(published: Arc<Published>, config: &LabelConfig) -> Self {
+        Self::new(Some(published), None, config)
+    }
+
     /// What the status route says of each head.
     pub fn describe(&self, config: &LabelConfig) -> Value {
         let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| {

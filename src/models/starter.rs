@@ -41,11 +41,17 @@ impl Starter {
     /// # Errors
     /// The file is damaged, which a test rules out.
     pub fn built_in() -> Result<Self, FileError> {
-        let digest = blake3::hash(BUILT_IN).to_hex();
-        Self::from_file(VersionFile::from_bytes(BUILT_IN)?, &digest[..8])
+        let (version, bytes) = Self::built_in_file();
+        Self::from_file(VersionFile::from_bytes(bytes)?, version)
     }
 
-    fn from_file(mut file: VersionFile, digest: &str) -> Result<Self, FileError> {
+    /// The file in the binary as it is, after its version string.
+    pub fn built_in_file() -> (String, &'static [u8]) {
+        let digest = blake3::hash(BUILT_IN).to_hex();
+        (format!("{VERSION_PREFIX}{}", &digest[..8]), BUILT_IN)
+    }
+
+    fn from_file(mut file: VersionFile, version: String) -> Result<Self, FileError> {
         let (Some(card), true) = (file.card.heads.first().cloned(), file.heads.len() == 1) else {
             return Err(FileError::Heads { cards: file.card.heads.len(), heads: file.heads.len() });
         };
@@ -53,7 +59,7 @@ impl Starter {
         let digits = file.card.learnt.as_bytes().chunks_exact(SHORT_HASH);
         Ok(Self {
             head: Arc::new(file.heads.remove(0)),
-            version: format!("{VERSION_PREFIX}{digest}"),
+            version,
             evaluation,
             classes: card.classes,
             learnt: digits.map(|hash| String::from_utf8_lossy(hash).into_owned()).collect(),

@@ -137,7 +137,8 @@ impl Training {
     }
 }
 
-fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> TrainingSet {
+/// What a head learns from, of images as the embedder gives them (`dim` numbers each) and their agreed labels.
+pub fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> TrainingSet {
     let classes = spec.classes.len();
     let values = rows.iter().flat_map(|(embedded, _)| embedded.vector.iter().copied()).collect();
     let features = Features { dim, values };
@@ -152,7 +153,8 @@ fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> T
     TrainingSet { features, targets, hashes }
 }
 
-fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
+/// Number of classes that the labels name.
+pub fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
     let mut seen = std::collections::BTreeSet::new();
     for target in targets {
         match target {

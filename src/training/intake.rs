@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Training, TrainingError, Trigger};
 use crate::domain::annotation::Annotation;
 use crate::domain::events::{Change, WebhookEvent};
+use crate::domain::export::{Answered, ExportError, read_json};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::MAX_CONFIG_BYTES;
 use crate::domain::project::{ProjectRef, ProjectSeen};
@@ -276,17 +277,14 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
 
 /// Tasks and annotations of an older `/train` payload or of an export: `[{id, data, annotations: [...]}]`.
 pub(super) fn read_annotated(tasks: &[Value]) -> Result<(Vec<Task>, Vec<Annotation>), TrainingError> {
-    let mut read = (Vec::with_capacity(tasks.len()), Vec::new());
-    for (index, value) in tasks.iter().enumerate() {
-        let wrong = |problem: String| TrainingError::Annotation { index, problem };
-        let task = Task::from_json(value).map_err(|error| wrong(error.to_string()))?;
-        // `completions` is the name of Label Studio before 1.0.
-        let annotations = value.get("annotations").or_else(|| value.get("completions"));
-        for annotation in annotations.and_then(Value::as_array).into_iter().flatten() {
-            let annotation = Annotation::from_json(annotation, Some(task.id));
-            read.1.push(annotation.map_err(|error| wrong(error.to_string()))?);
-        }
+    let answered = read_json(tasks).map_err(|error| match error {
+        ExportError::Task { index, problem } => TrainingError::Annotation { index, problem },
+        error => TrainingError::Annotation { index: 0, problem: error.to_string() },
+    })?;
+    let mut read = (Vec::with_capacity(answered.len()), Vec::new());
+    for Answered { task, annotations } in answered {
         read.0.push(task);
+        read.1.extend(annotations);
     }
     Ok(read)
 }

@@ -97,17 +97,11 @@ impl Training {
             let use_starter =
                 starter.as_ref().is_some_and(|starter| starter.is_better_than(&fitted.evaluation));
             file.card.heads.push(HeadCard {
-                from_name: data.spec.from_name.clone(),
-                to_name: data.spec.to_name.clone(),
-                kind: data.spec.kind,
-                classes: data.spec.classes.iter().map(|class| class.name.clone()).collect(),
                 source: if use_starter { HeadSource::Starter } else { HeadSource::Own },
-                groups: fitted.group_weights.clone(),
-                refined: fitted.refined,
                 starter_accuracy: starter.as_ref().map(|starter| starter.accuracy),
                 suspects: suspects(data, &fitted),
                 near_copies: near_copies(data, &fitted),
-                evaluation: Some(fitted.evaluation),
+                ..HeadCard::trained(&data.spec, &fitted)
             });
             file.heads.push(match starter {
                 Some(starter) if use_starter => starter.head,

@@ -7,8 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{Training, TrainingError};
+use crate::domain::ids::ProjectId;
+use crate::domain::project::ProjectRef;
 use crate::model::Progress;
-use crate::storage::{Job, JobProgress};
+use crate::storage::{Job, JobProgress, JobState};
 
 /// A claimed job is ours for so long without a sign of life; then another process may take it.
 const LEASE: Duration = Duration::from_secs(30);
@@ -54,6 +56,11 @@ impl Training {
                 break;
             }
         }
+        self.give_back().await;
+    }
+
+    /// Cancels what runs here and gives its lease back, so that another process may go on at once.
+    pub async fn give_back(&self) {
         self.0.trainer.cancel();
         if let Err(error) = self.0.storage.release_jobs(&self.0.owner, (self.0.now)()).await {
             tracing::warn!(%error, "running job not given back; its lease ends in {} s", LEASE.as_secs());
@@ -86,6 +93,33 @@ impl Training {
             ran += 1;
         }
         Ok(ran)
+    }
+
+    /// Trains one project now, as "Start training" does, and gives the job once it has ended, whoever ran it: a server on
+    /// the same database may be quicker. `watch` is told of the job every so often meanwhile.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn train_now(
+        &self,
+        project: ProjectId,
+        watch: &mut dyn FnMut(&Job),
+    ) -> Result<Job, TrainingError> {
+        let project = ProjectRef { id: project, created_at_secs: None };
+        let id = self.request(Some(project), None, Vec::new()).await?;
+        loop {
+            let now = (self.0.now)();
+            if let Some(job) = self.0.storage.try_claim(id, &self.0.owner, now, micros(LEASE)).await? {
+                watch(&job);
+                self.attempt(&job).await;
+            }
+            let job = self.0.storage.job(id).await?.ok_or(TrainingError::NoProject)?;
+            if !matches!(job.state, JobState::Queued | JobState::Running) {
+                return Ok(job);
+            }
+            watch(&job);
+            tokio::time::sleep(HEARTBEAT).await;
+        }
     }
 
     async fn until_due(&self) -> Duration {

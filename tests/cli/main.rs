@@ -1,7 +1,15 @@
 //! The real binary on small files: what it prints, and what it says of wrong input.
 
+mod collect;
+mod evaluate;
+mod export;
+mod onnx;
+mod predict;
+mod project;
 mod rank;
+mod select;
 mod settings;
 mod shell;
 mod simulate;
 mod support;
+mod train;

@@ -6,6 +6,7 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Classes and the colours that even a tiny network tells apart.
@@ -21,6 +22,17 @@ pub fn npy(rows: usize, dim: usize, descr: &str, order: &str, values: &[f32]) ->
     let length = u16::try_from(header.len()).unwrap().to_le_bytes();
     let numbers: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     [b"\x93NUMPY\x01\x00", length.as_slice(), header.as_bytes(), &numbers].concat()
+}
+
+/// A label config of the folder's classes.
+pub const CONFIG: &str = r#"<View><Image name="image" value="$image"/><Choices name="weather" toName="image">
+<Choice value="cloudy"/><Choice value="rain"/><Choice value="sunrise"/></Choices></View>"#;
+
+/// A task with one answer, as Label Studio exports it.
+pub fn answered(id: i64, image: &str, class: &str) -> Value {
+    let region = json!({"id": "r", "type": "choices", "from_name": "weather", "to_name": "image",
+        "value": {"choices": [class]}});
+    json!({"id": id, "data": {"image": image}, "annotations": [{"id": id, "result": [region]}]})
 }
 
 pub struct Folder(TempDir);
@@ -68,6 +80,38 @@ impl Folder {
         let output = self.weathervane(line);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Stderr of a command line that must succeed.
+    pub fn advises(&self, line: &str) -> String {
+        let output = self.weathervane(line);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {said}");
+        said
+    }
+
+    /// What `prints` as JSON.
+    pub fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.prints(line)).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// Writes `export.json` as Label Studio exports the first `labels` pictures of the folder, uploaded, and
+    /// `label_config.xml`.
+    pub fn exported(&self, labels: usize) {
+        let table = String::from_utf8(self.read("labels.csv")).unwrap();
+        let rows = table.lines().skip(1).take(labels).enumerate().map(|(index, line)| {
+            let (name, rest) = line.split_once(',').unwrap();
+            let class = rest.split(',').next().unwrap();
+            answered(index as i64 + 1, &format!("/data/upload/1/{:08x}-{name}", index * 77), class)
+        });
+        self.write("export.json", Value::from_iter(rows).to_string().as_bytes());
+        self.write("label_config.xml", CONFIG.as_bytes());
+    }
+
+    /// Trains `model.safetensors` on 36 pictures with the tiny backbone.
+    pub fn trained(&self) {
+        self.exported(36);
+        self.prints("train --export export.json --images images --out model.safetensors --backbone tiny");
     }
 
     /// Stderr of a command line that must fail without a word on stdout.

@@ -1,11 +1,13 @@
 //! Going back to a version, holding on to it, and what a version says to look at.
 
 use serde_json::{Value, json};
+use weathervane::app::House;
+use weathervane::domain::ids::ProjectId;
 
 use crate::support::label_studio::beside;
 use crate::support::pictures::{CLASSES, data_uri};
 use crate::support::queue::Fake;
-use crate::support::{Server, WEATHER};
+use crate::support::{Server, WEATHER, settings};
 
 #[tokio::test]
 async fn an_activated_version_serves_again_and_label_studio_follows() {
@@ -57,6 +59,24 @@ async fn a_pinned_version_stays_whatever_is_trained() {
     taught(&server, 13..=18).await;
     train(&server).await;
     assert_ne!(server.setup(WEATHER).await, first);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_that_another_process_activates_serves_here_too() {
+    let server = Server::start(&["--no-starter", "--train-trigger", "manual"]).await;
+    server.setup(WEATHER).await;
+    taught(&server, 1..=6).await;
+    train(&server).await;
+    let first = server.setup(WEATHER).await;
+    taught(&server, 7..=12).await;
+    train(&server).await;
+    let second = server.setup(WEATHER).await;
+    assert_ne!(first, second);
+    let house = House::build(&settings(server.data.path(), &["--no-starter"])).await.expect("a house");
+    house.models.activate(ProjectId(1), 1).await.expect("version 1");
+    tokio::task::spawn_blocking(move || house.close()).await.expect("no panic");
+    assert_eq!(server.version_after(WEATHER, &second).await, first);
     server.stop().await;
 }
 

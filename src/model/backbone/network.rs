@@ -160,7 +160,8 @@ fn same(conv: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     padded.forward(x)
 }
 
-fn padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
+/// Pixels added before and after a side of `size` pixels.
+pub(super) fn padding(size: usize, kernel: usize, stride: usize) -> (usize, usize) {
     let steps = size.div_ceil(stride);
     let total = ((steps - 1) * stride + kernel).saturating_sub(size);
     (total / 2, total - total / 2)

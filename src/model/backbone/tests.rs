@@ -136,7 +136,9 @@ fn the_shipped_file_and_every_profile_keep_their_fingerprints() {
 }
 
 fn load(bytes: &[u8]) -> Result<MbConvBackbone, ModelError> {
-    MbConvBackbone::load("test", bytes, Profile { px: None, last_block: None }, &Device::flex())
+    let profile = Profile { px: None, last_block: None };
+    let opened = Opened { name: "test".to_owned(), bytes: bytes.to_vec().into(), profile };
+    MbConvBackbone::load(&opened, &Device::flex())
 }
 
 /// Where the tensors start: after eight bytes of the header's length and the header.

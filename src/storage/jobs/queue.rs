@@ -77,8 +77,12 @@ impl Storage {
         Ok(id.map(JobId))
     }
 
-    /// The compare-and-set: the conditions of [`Storage::due_job`] again, under the project's lock.
-    async fn try_claim(&self, id: JobId, owner: &str, now: i64, lease_us: i64) -> Result<Option<Job>> {
+    /// Takes one job as [`Storage::claim_job`] does, if it is due and its project's turn: the compare-and-set, under the
+    /// project's lock.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn try_claim(&self, id: JobId, owner: &str, now: i64, lease_us: i64) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
         if lock(&mut tx, id).await?.is_none() {
             return Ok(None);

@@ -1,0 +1,154 @@
+//! Getting one frame: politely, checked, in one piece.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use jiff::civil::DateTime;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+use url::Url;
+
+use super::plan::{Frame, is_address};
+use crate::cli::typed_host::networks;
+use crate::labelstudio::{Client, ClientConfig, ImageProblem, Media, MediaConfig, MediaError};
+use crate::vision::{self, Limits};
+
+/// Between two requests to somebody else's server, unless told otherwise.
+const DELAY: Duration = Duration::from_millis(500);
+
+/// For one frame with its redirects.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pauses before a request is tried again: 1, 2, 4 and 8 seconds.
+const RETRIES: usize = 4;
+
+/// Largest picture, in pixels.
+const MAX_PIXELS: u64 = 400_000_000;
+
+/// An image file, whole and decodable.
+pub struct Image {
+    pub bytes: Bytes,
+    /// SHA-256, hexadecimal
+    pub sha: String,
+    /// By its content, e.g. `jpg`
+    pub extension: String,
+    /// UTC
+    pub fetched: DateTime,
+}
+
+/// What a source gave.
+pub enum Outcome {
+    Image(Image),
+    /// The server says that there is none.
+    Absent,
+    Failed(String),
+}
+
+/// Gets frames one after the other.
+pub struct Fetcher {
+    media: Media,
+    delay: Duration,
+    limits: Limits,
+    next: tokio::sync::Mutex<Instant>,
+}
+
+impl Image {
+    /// SHA-256, hexadecimal.
+    pub fn sha(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Fetcher {
+    /// The host of the first frame is the user's choice, so its addresses are allowed even if they are not public;
+    /// all others, such as those of redirects, have to be.
+    ///
+    /// # Errors
+    /// An address is none, or the HTTP client can't be built.
+    pub async fn new(frames: &[Frame], max_bytes: usize, delay_ms: Option<u64>) -> anyhow::Result<Self> {
+        let mut allow = Vec::new();
+        if let Some(first) = frames.first().filter(|frame| is_address(&frame.source)) {
+            let url =
+                Url::parse(&first.source).with_context(|| format!("`{}` is no address", first.source))?;
+            allow = networks(&url).await;
+        }
+        let here = !allow.is_empty() && allow.iter().all(|net| net.addr().is_loopback());
+        let nobody = ClientConfig { base_url: None, token: None, connect_timeout: TIMEOUT, timeout: TIMEOUT };
+        let config = MediaConfig {
+            local_files_root: None,
+            allow,
+            max_image_bytes: max_bytes,
+            image_timeout: TIMEOUT,
+            max_downloads: 1,
+        };
+        Ok(Self {
+            media: Media::new(config, &Client::new(nobody)?)?,
+            delay: delay_ms.map_or(if here { Duration::ZERO } else { DELAY }, Duration::from_millis),
+            limits: Limits { max_bytes, max_pixels: MAX_PIXELS },
+            next: tokio::sync::Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Gets a frame and looks whether it is an image.
+    pub async fn fetch(&self, frame: &Frame) -> Outcome {
+        let bytes = if is_address(&frame.source) {
+            let get = || self.get(&frame.source);
+            let again = ExponentialBuilder::default().with_max_times(RETRIES);
+            match get.retry(again).when(may_pass).await {
+                Ok(bytes) => bytes,
+                Err(ImageProblem::Status { status: 404 | 410, .. }) => return Outcome::Absent,
+                Err(problem) => return Outcome::Failed(problem.to_string()),
+            }
+        } else {
+            match tokio::fs::read(&frame.source).await {
+                Ok(bytes) => bytes.into(),
+                Err(error) => return Outcome::Failed(error.to_string()),
+            }
+        };
+        let limits = self.limits;
+        let looked = tokio::task::spawn_blocking(move || image(bytes, &limits)).await;
+        match looked {
+            Ok(Ok(image)) => Outcome::Image(image),
+            Ok(Err(error)) => Outcome::Failed(error.to_string()),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    async fn get(&self, source: &str) -> Result<Bytes, ImageProblem> {
+        let mut next = self.next.lock().await;
+        tokio::time::sleep_until(*next).await;
+        let answer = self.media.fetch(None, source, None).await;
+        *next = Instant::now() + self.delay;
+        answer.map_err(|error| match error {
+            MediaError::Image { problem, .. } => problem,
+            other => ImageProblem::Unreachable { url: source.to_owned(), reason: other.to_string() },
+        })
+    }
+}
+
+/// UTC, to the second.
+pub fn now() -> DateTime {
+    let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
+    now.with().subsec_nanosecond(0).build().unwrap_or(now)
+}
+
+/// Whether another try may help.
+fn may_pass(problem: &ImageProblem) -> bool {
+    match problem {
+        ImageProblem::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+        ImageProblem::Unreachable { .. } | ImageProblem::TimedOut { .. } => true,
+        _ => false,
+    }
+}
+
+fn image(bytes: Bytes, limits: &Limits) -> Result<Image, vision::VisionError> {
+    let format = vision::verify(&bytes, limits)?.format;
+    let extension = match format {
+        "JPEG" => "jpg".to_owned(),
+        other => other.to_lowercase(),
+    };
+    let sha = Image::sha(&bytes);
+    Ok(Image { bytes, sha, extension, fetched: now() })
+}

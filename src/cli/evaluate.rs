@@ -1,0 +1,145 @@
+//! `weathervane evaluate`.
+
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+
+use super::HouseArgs;
+use super::folder::{LabelledFolder, LabelledRows, SPLIT};
+use super::models::{Model, ModelArgs};
+use crate::domain::ids::ContentHash;
+use crate::domain::label_config::{ChoiceKind, HeadSpec};
+use crate::embed::as_stored;
+use crate::model::Features;
+use report::Report;
+
+/// Measure a model on a labelled folder
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  weathervane evaluate --images photos --labels labels.csv --model model.safetensors
+  weathervane evaluate --images photos --labels labels.csv --only val --project 1 --format json
+
+The CSV file has columns filename,label and, if wanted, split. Images that the model has learnt flatter it: keep some
+for this, and name them with --only.")]
+pub struct Evaluate {
+    /// Folder with the images
+    #[arg(long, value_name = "DIR")]
+    images: PathBuf,
+
+    /// CSV file with columns filename,label
+    #[arg(long, value_name = "FILE.csv")]
+    labels: PathBuf,
+
+    /// Only rows with this word in column `split`
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+
+    /// Which `<Choices>` the labels are of, where the model has several
+    #[arg(long, value_name = "NAME")]
+    head: Option<String>,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// How to print
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    #[command(flatten)]
+    house: HouseArgs,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// For people
+    Table,
+    /// One object
+    Json,
+}
+
+impl Evaluate {
+    pub async fn run(self) -> anyhow::Result<()> {
+        ensure!(!self.model.is_starter(), "name the model to measure with --project ID or --model FILE");
+        let mut folder = LabelledFolder::read(&self.images, &self.labels, SPLIT)?;
+        if let Some(word) = &self.only {
+            keep_only(&mut folder.table, word)?;
+        }
+        let model = self.model.open(&self.house).await?;
+        let head = self.head(&model)?;
+        let labels = labels(&folder.table, &model.config.heads[head])?;
+        let (features, hashes) = folder.embed(model.backbone.clone()).await?;
+        warn_of_learnt(&model, &hashes);
+        let rows = probabilities(&model, head, &features)?;
+        let report = Report::new(&model.serving.version, &model.config.heads[head], &rows, &labels);
+        match self.format {
+            Format::Table => print!("{}", report.table()),
+            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+        }
+        Ok(())
+    }
+
+    /// Index of the head the labels are of.
+    fn head(&self, model: &Model) -> anyhow::Result<usize> {
+        let heads = &model.config.heads;
+        let names: Vec<&str> = heads.iter().map(|head| head.from_name.as_str()).collect();
+        let index = match &self.head {
+            Some(name) => heads.iter().position(|head| head.from_name == *name),
+            None if heads.len() == 1 => Some(0),
+            None => {
+                bail!("the model has {} heads; choose one with --head: {}", heads.len(), names.join(", "))
+            }
+        };
+        let index =
+            index.with_context(|| format!("the model has no such head; it has {}", names.join(", ")))?;
+        ensure!(
+            heads[index].kind == ChoiceKind::Single,
+            "`{}` is multiple choice; a CSV file with one label an image can't measure it",
+            names[index]
+        );
+        Ok(index)
+    }
+}
+
+fn keep_only(table: &mut LabelledRows, word: &str) -> anyhow::Result<()> {
+    let mut found: Vec<String> = table.rows.iter().map(|row| row.split.clone()).collect();
+    table.rows.retain(|row| row.split == word);
+    if table.rows.is_empty() {
+        found.sort();
+        found.dedup();
+        bail!("no row of the labels has `{word}` in column `{SPLIT}`; found `{}`", found.join("`, `"));
+    }
+    Ok(())
+}
+
+/// Class of each row in the model's order.
+fn labels(table: &LabelledRows, head: &HeadSpec) -> anyhow::Result<Vec<usize>> {
+    let class = |label: &str| {
+        head.class_index(label).with_context(|| {
+            let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
+            format!("label `{label}` is no class of `{}`; it has {}", head.from_name, classes.join(", "))
+        })
+    };
+    table.rows.iter().map(|row| class(&row.label)).collect()
+}
+
+fn probabilities(model: &Model, head: usize, features: &Features) -> anyhow::Result<Vec<Vec<f32>>> {
+    let Some(serving) = &model.serving.heads[head] else {
+        bail!(
+            "`{}` has no model yet: label images of at least two classes",
+            model.config.heads[head].from_name
+        );
+    };
+    features.rows().map(|row| Ok(serving.probabilities(&as_stored(row.to_vec()))?)).collect()
+}
+
+/// Says if the model knows some of the images from its training, as far as its file tells.
+fn warn_of_learnt(model: &Model, hashes: &[ContentHash]) {
+    let Some(published) = &model.published else { return };
+    let learnt = hashes.iter().filter(|hash| published.file.card.has_learnt(**hash)).count();
+    if learnt > 0 {
+        eprintln!("{learnt} of {} images were learnt by this model: the figures flatter it", hashes.len());
+    }
+}

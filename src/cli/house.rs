@@ -1,0 +1,57 @@
+//! The server's house, opened by a command beside it.
+
+use anyhow::{Context, bail};
+
+use super::HouseArgs;
+use crate::app::House;
+use crate::domain::ids::ProjectId;
+use crate::storage::{FILE_NAME, Project, Storage};
+
+/// Projects that a message names.
+const NAMED_PROJECTS: usize = 10;
+
+impl HouseArgs {
+    /// Opens the data directory (or the database) that a server has made; nothing is made here.
+    ///
+    /// # Errors
+    /// A setting is wrong, there is no database, or a room can't be built.
+    pub(super) async fn open(&self) -> anyhow::Result<House> {
+        self.settings.validate()?;
+        let storage = &self.settings.storage;
+        let file = storage.data_dir.join(FILE_NAME);
+        if storage.database_url.is_none() && !file.exists() {
+            bail!(
+                "no database {}; name the server's data directory (--data-dir) or DATABASE_URL",
+                file.display()
+            );
+        }
+        House::build(&self.settings).await
+    }
+}
+
+/// Ends a house's threads without holding up the runtime.
+///
+/// # Errors
+/// The wait was interrupted.
+pub async fn close(house: House) -> anyhow::Result<()> {
+    Ok(tokio::task::spawn_blocking(move || house.close()).await?)
+}
+
+/// A project the server has heard of.
+///
+/// # Errors
+/// It has not; the message names those it has.
+pub async fn project(storage: &Storage, id: ProjectId) -> anyhow::Result<Project> {
+    if let Some(project) = storage.project(id).await? {
+        return Ok(project);
+    }
+    let known = storage.projects().await?;
+    let named = |project: &Project| match &project.title {
+        Some(title) => format!("{} ({title})", project.id),
+        None => project.id.to_string(),
+    };
+    let names: Vec<String> = known.iter().take(NAMED_PROJECTS).map(named).collect();
+    let known = if names.is_empty() { "none is".to_owned() } else { names.join(", ") + " are" };
+    Err(anyhow::anyhow!("project {id} is not known here; {known} known"))
+        .context("connect it in Label Studio (Settings > Model) or name another --project or --data-dir")
+}

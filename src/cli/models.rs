@@ -1,0 +1,153 @@
+//! Which model a command uses: a project's, a file's, or the built-in starter.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+
+use super::HouseArgs;
+use super::house;
+use crate::config::Settings;
+use crate::domain::ids::ProjectId;
+use crate::domain::label_config::LabelConfig;
+use crate::model::{Backbone, BackboneChoice, DeviceChoice, load_backbone};
+use crate::models::{Card, Published, Serving, VersionFile, starter::Starter};
+
+/// Largest model file read, in bytes, as the server's.
+const MAX_MODEL_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// `--project` or `--model`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ModelArgs {
+    /// Label Studio's id of a project in the server's data directory: its current model is used
+    #[arg(long, value_name = "ID", conflicts_with = "model")]
+    pub project: Option<i64>,
+
+    /// A model file, as `train --export`, `versions export` or the server write it
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub model: Option<PathBuf>,
+}
+
+/// A model ready to predict, with the backbone it stands on.
+pub struct Model {
+    /// The heads it answers for; of a file, as its card says.
+    pub config: LabelConfig,
+    pub serving: Serving,
+    /// `None` where only the built-in starter answers for a project.
+    pub published: Option<Arc<Published>>,
+    /// The published model's file; empty without one.
+    pub bytes: Bytes,
+    pub backbone: Arc<dyn Backbone>,
+}
+
+impl ModelArgs {
+    /// Opens what is named; the starter if nothing is.
+    ///
+    /// # Errors
+    /// The file or the project's model is missing, damaged, or of another backbone.
+    pub(super) async fn open(&self, house: &HouseArgs) -> anyhow::Result<Model> {
+        match (self.project, &self.model) {
+            (Some(project), _) => of_project(ProjectId(project), house).await,
+            (None, Some(path)) => {
+                let (published, bytes) = read_file(path)?;
+                of_file(published, bytes, &house.settings).await
+            }
+            (None, None) => {
+                let (name, bytes) = Starter::built_in_file();
+                let file = VersionFile::from_bytes(bytes)?;
+                of_file(Published { number: 0, name, file }, Bytes::from_static(bytes), &house.settings).await
+            }
+        }
+    }
+
+    /// Whether neither is named.
+    pub(super) fn is_starter(&self) -> bool {
+        self.project.is_none() && self.model.is_none()
+    }
+}
+
+async fn of_project(id: ProjectId, args: &HouseArgs) -> anyhow::Result<Model> {
+    let house = args.open().await?;
+    let model = async {
+        let project = house::project(&house.storage, id).await?;
+        let xml = project.label_config.with_context(|| {
+            format!("project {id} has no label config yet; open one of its tasks in Label Studio")
+        })?;
+        let config = LabelConfig::parse(&xml).with_context(|| format!("project {id}"))?;
+        house.models.follow(id).await?;
+        let serving = house.models.serving(id, &config);
+        if serving.heads.iter().all(Option::is_none) {
+            bail!(
+                "project {id} has no model yet; label images of at least two classes, then `weathervane train`"
+            );
+        }
+        let (published, backbone) = (house.models.current(id), Arc::clone(&house.backbone));
+        let bytes = match &published {
+            Some(published) => house.models.file(id, published.number).await?,
+            None => Bytes::new(),
+        };
+        Ok(Model { config, serving, published, bytes, backbone })
+    };
+    let model = model.await;
+    house::close(house).await?;
+    model
+}
+
+/// Reads a model file; its name and digest are its version.
+///
+/// # Errors
+/// It is missing, too large, or no model file.
+fn read_file(path: &Path) -> anyhow::Result<(Published, Bytes)> {
+    let shown = path.display();
+    let read = || -> anyhow::Result<Vec<u8>> {
+        let bytes = std::fs::metadata(path)?.len();
+        if bytes > MAX_MODEL_BYTES {
+            bail!("it is {:.1} MB, no model file is that large", bytes as f64 / 1e6);
+        }
+        Ok(std::fs::read(path)?)
+    };
+    let bytes = read().with_context(|| format!("model `{shown}` can't be read"))?;
+    let file = VersionFile::from_bytes(&bytes).with_context(|| {
+        format!("model `{shown}` is no model file; `train --export` and `versions export` write some")
+    })?;
+    Ok((Published { number: 0, name: name_of(path, &bytes), file }, bytes.into()))
+}
+
+/// A model file's version: its name and the digest of its bytes.
+pub fn name_of(path: &Path, bytes: &[u8]) -> String {
+    let digest = &blake3::hash(bytes).to_hex()[..12];
+    let stem = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    // A file taken from the server's folder bears the digest already.
+    if stem.ends_with(digest) { stem } else { format!("{stem}-{digest}") }
+}
+
+async fn of_file(published: Published, bytes: Bytes, settings: &Settings) -> anyhow::Result<Model> {
+    let card = &published.file.card;
+    let choice = backbone_of(card, settings);
+    let backbone = tokio::task::spawn_blocking(move || load_backbone(&choice, DeviceChoice::Flex)).await??;
+    if backbone.spec().fingerprint != card.fingerprint {
+        bail!(
+            "model `{}` was trained on backbone `{}` ({}), `{}` is {}; name the right one with --backbone, or train \
+             again",
+            published.name,
+            card.backbone,
+            card.fingerprint,
+            backbone.spec().name,
+            backbone.spec().fingerprint
+        );
+    }
+    let heads = card.heads.iter().map(|head| head.spec()).collect();
+    let config = LabelConfig { heads, ignored: Vec::new() };
+    let published = Arc::new(published);
+    let serving = Serving::of(Arc::clone(&published), &config);
+    Ok(Model { config, serving, published: Some(published), bytes, backbone })
+}
+
+/// The built-in backbone a file names, else the one of the settings, which may be a file.
+pub fn backbone_of(card: &Card, settings: &Settings) -> BackboneChoice {
+    match BackboneChoice::from(card.backbone.as_str()) {
+        BackboneChoice::File(_) => BackboneChoice::from(settings.model.backbone.as_str()),
+        built_in => built_in,
+    }
+}

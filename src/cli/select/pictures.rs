@@ -1,0 +1,106 @@
+//! The images of a folder, each looked at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use futures_util::stream::{self, StreamExt};
+
+use crate::cli::eye::{Eye, Seen, progress};
+use crate::cli::files::below;
+use crate::cli::predict::name_skipped;
+use crate::domain::ids::ContentHash;
+use crate::embed::as_stored;
+use crate::model::Backbone;
+use crate::storage::Storage;
+use crate::vision::Limits;
+
+/// Embeddings that are stored together: what an interruption can cost.
+const STORED_TOGETHER: usize = 64;
+
+/// Files whose content is looked up together.
+const LOOKED_UP_TOGETHER: usize = 256;
+
+/// An image and what the backbone sees in it.
+pub struct Picture {
+    pub path: PathBuf,
+    pub hash: ContentHash,
+    pub vector: Vec<f32>,
+}
+
+/// Embeds every image below a folder, or takes its embedding from storage. Files that are no images are counted and
+/// named on stderr.
+///
+/// # Errors
+/// The folder can't be read or has no image, or storage fails.
+pub async fn look_at_all(
+    folder: &Path,
+    backbone: Arc<dyn Backbone>,
+    storage: &Storage,
+    limits: Limits,
+) -> anyhow::Result<Vec<Picture>> {
+    if !folder.is_dir() {
+        bail!("`{}` is no folder", folder.display());
+    }
+    let files = below(folder)?;
+    let fingerprint = backbone.spec().fingerprint.clone();
+    let eye = Eye::open(backbone, limits)?;
+    let bar = progress("looking", files.len())?;
+    let (mut pictures, mut skipped) = (Vec::with_capacity(files.len()), Vec::new());
+    for files in files.chunks(LOOKED_UP_TOGETHER) {
+        let hashed = hash_all(files).await;
+        let hashes: Vec<ContentHash> =
+            hashed.iter().filter_map(|(_, hash)| hash.as_ref().ok()).copied().collect();
+        let mut stored = storage.embeddings(&hashes, &fingerprint).await?.into_iter();
+        let mut missing = Vec::new();
+        for (path, hash) in hashed {
+            match hash {
+                Err(error) => skipped.push(format!("{}: {error}", path.display())),
+                Ok(hash) => match stored.next().flatten() {
+                    Some(vector) => pictures.push(Picture { path, hash, vector }),
+                    None => missing.push(path),
+                },
+            }
+        }
+        bar.inc((files.len() - missing.len()) as u64);
+        let mut looks = stream::iter(missing)
+            .map(|path| async { (eye.look_at_file(&path).await, path) })
+            .buffered(eye.abreast())
+            .inspect(|_| bar.inc(1))
+            .chunks(STORED_TOGETHER)
+            .boxed_local();
+        while let Some(looked) = looks.next().await {
+            let first = pictures.len();
+            for (seen, path) in looked {
+                match seen {
+                    Ok(Seen { hash, vector }) => {
+                        pictures.push(Picture { path, hash, vector: as_stored(vector) })
+                    }
+                    Err(error) => skipped.push(format!("{error:#}")),
+                }
+            }
+            let new: Vec<(ContentHash, &[f32])> =
+                pictures[first..].iter().map(|picture| (picture.hash, picture.vector.as_slice())).collect();
+            let now = jiff::Timestamp::now().as_microsecond();
+            storage.put_embeddings(&fingerprint, &new, now).await.context("embeddings can't be stored")?;
+        }
+    }
+    bar.finish_and_clear();
+    eye.close().await?;
+    name_skipped(&skipped);
+    if pictures.is_empty() {
+        bail!("no image in `{}` could be read", folder.display());
+    }
+    pictures.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(pictures)
+}
+
+/// The content of each file, hashed off the async threads.
+async fn hash_all(files: &[PathBuf]) -> Vec<(PathBuf, std::io::Result<ContentHash>)> {
+    let files = files.to_vec();
+    let hashed = tokio::task::spawn_blocking(move || {
+        let hash = |path: &PathBuf| Ok(ContentHash::new(*blake3::hash(&std::fs::read(path)?).as_bytes()));
+        files.into_iter().map(|path| (path.clone(), hash(&path))).collect()
+    });
+    hashed.await.unwrap_or_default()
+}

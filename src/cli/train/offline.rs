@@ -1,0 +1,200 @@
+//! A model file from an export: no server, no database.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use futures_util::stream::{self, StreamExt};
+use serde_json::Value;
+
+use super::Trained;
+use super::pictures::Pictures;
+use crate::cli::eye::{Eye, progress};
+use crate::cli::files::check_place;
+use crate::cli::model_file::{self, Format};
+use crate::cli::models::name_of;
+use crate::cli::predict::name_skipped;
+use crate::config::Settings;
+use crate::domain::annotation::Target;
+use crate::domain::consensus::consensus;
+use crate::domain::export::{self, Answered};
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::embed::{Embedded, as_stored};
+use crate::model::{BackboneChoice, DeviceChoice, FitOptions, fit, load_backbone};
+use crate::models::{Card, HeadCard, Published, VersionFile};
+use crate::training::{assemble, classes_seen};
+use crate::vision::Limits;
+
+/// What to train from, and where to.
+pub struct Wanted<'a> {
+    pub export: &'a Path,
+    pub label_config: Option<&'a Path>,
+    pub images: Option<&'a Path>,
+    pub out: &'a Path,
+}
+
+/// An agreed label and where its image is.
+type Labelled = (TaskId, String, Target);
+
+/// Trains every head of an export with labels of two classes or more and writes the model file.
+///
+/// # Errors
+/// The export can't be read or is of another label config, too few images can be had, or the file can't be written.
+pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<Trained> {
+    check_place(wanted.out)?;
+    let (tasks, config) = read(wanted)?;
+    let heads = labels(&tasks, &config)?;
+    let choice = BackboneChoice::from(settings.model.backbone.as_str());
+    let backbone = tokio::task::spawn_blocking({
+        let choice = choice.clone();
+        move || load_backbone(&choice, DeviceChoice::Flex)
+    })
+    .await??;
+    let spec = backbone.spec().clone();
+    let limits =
+        Limits { max_bytes: settings.images.max_image_bytes, max_pixels: settings.images.max_image_pixels };
+    let pictures = Pictures::open(wanted.images, wanted.export, settings)?;
+    let eye = Eye::open(backbone, limits)?;
+    let seen = look(&eye, &pictures, &heads).await;
+    eye.close().await?;
+    let seen = seen?;
+
+    let learnt: BTreeSet<TaskId> = heads
+        .iter()
+        .flat_map(|(_, rows)| rows.iter().filter(|row| seen.contains_key(&row.1)).map(|row| row.0))
+        .collect();
+    let labels = learnt.len() as i64;
+    let mut card = Card::new(ProjectId(0), &spec.fingerprint, &spec.name, config.digest(), labels);
+    card.set_learnt(&seen.values().map(|embedded| embedded.hash).collect::<Vec<_>>());
+    let mut file = VersionFile { card, heads: Vec::new() };
+    for (head, rows) in &heads {
+        let rows: Vec<(Arc<Embedded>, &Target)> = rows
+            .iter()
+            .filter_map(|(_, source, target)| Some((Arc::clone(seen.get(source)?), target)))
+            .collect();
+        if classes_seen(rows.iter().map(|(_, target)| *target)) < 2 {
+            bail!(
+                "`{}`: images of at least two classes are needed; see above for those left out",
+                head.from_name
+            );
+        }
+        let (set, groups) = (assemble(spec.dim(), head, &rows), spec.groups.clone());
+        let fitted = tokio::task::spawn_blocking(move || {
+            fit(&set, None, &groups, &FitOptions::default(), &mut |_| ControlFlow::Continue(()))
+        });
+        let fitted = fitted.await?.with_context(|| format!("head `{}`", head.from_name))?;
+        file.card.heads.push(HeadCard::trained(head, &fitted));
+        file.heads.push(fitted.head);
+    }
+    let bytes = file.to_bytes()?;
+    let version = name_of(wanted.out, &bytes);
+    let cards = file.card.heads.clone();
+    let published = Published { number: 0, name: version.clone(), file };
+    model_file::write(wanted.out, Format::Safetensors, &published, &bytes, &spec, &choice)?;
+    Ok(Trained { version, labels, heads: cards })
+}
+
+/// The export's tasks and the label config they answer.
+fn read(wanted: &Wanted<'_>) -> anyhow::Result<(Vec<Answered>, LabelConfig)> {
+    let shown = format!("export `{}`", wanted.export.display());
+    let text = std::fs::read(wanted.export).with_context(|| format!("{shown} can't be read"))?;
+    let value: Value = serde_json::from_slice(&text)
+        .with_context(|| format!("{shown} is no JSON; export as JSON or JSON-MIN"))?;
+    let rows = export::rows(&value).with_context(|| shown.clone())?;
+    let given = match wanted.label_config {
+        Some(path) => {
+            let named = || format!("label config `{}`", path.display());
+            let xml = std::fs::read_to_string(path).with_context(named)?;
+            Some(LabelConfig::parse(&xml).with_context(named)?)
+        }
+        None => None,
+    };
+    let (tasks, config) = match (given, export::is_min(rows)) {
+        (Some(config), true) => (export::read_min(rows, &config).with_context(|| shown.clone())?, config),
+        (Some(config), false) => (export::read_json(rows).with_context(|| shown.clone())?, config),
+        (None, true) => {
+            bail!("{shown} is JSON-MIN, which does not tell labels from data; give --label-config")
+        }
+        (None, false) => {
+            let tasks = export::read_json(rows).with_context(|| shown.clone())?;
+            let config = export::infer(&tasks).with_context(|| shown.clone())?;
+            for head in &config.heads {
+                let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
+                eprintln!(
+                    "no --label-config: `{}` is taken to have the classes {}",
+                    head.from_name,
+                    classes.join(", ")
+                );
+            }
+            (tasks, config)
+        }
+    };
+    export::check(&tasks, &config).with_context(|| shown)?;
+    Ok((tasks, config))
+}
+
+/// The labels of each head that has two classes or more.
+fn labels(tasks: &[Answered], config: &LabelConfig) -> anyhow::Result<Vec<(HeadSpec, Vec<Labelled>)>> {
+    let (mut heads, mut missing) = (Vec::new(), Vec::new());
+    for head in config.heads.iter().filter(|head| !head.skip) {
+        let mut rows = Vec::new();
+        for Answered { task, annotations } in tasks {
+            if let Some(target) = consensus(annotations, head) {
+                rows.push((task.id, task.image_source(&head.image_key)?.to_owned(), target));
+            }
+        }
+        let classes = classes_seen(rows.iter().map(|(_, _, target)| target));
+        if classes < 2 {
+            missing
+                .push(format!("`{}` has labels of {classes} classes, at least 2 are needed", head.from_name));
+        } else {
+            heads.push((head.clone(), rows));
+        }
+    }
+    if heads.is_empty() {
+        bail!("{}", missing.join("; "));
+    }
+    missing.iter().for_each(|why| eprintln!("left out: {why}"));
+    Ok(heads)
+}
+
+/// Looks at every labelled image once; those that can't be had are named and left out.
+async fn look(
+    eye: &Eye,
+    pictures: &Pictures,
+    heads: &[(HeadSpec, Vec<Labelled>)],
+) -> anyhow::Result<HashMap<String, Arc<Embedded>>> {
+    let wanted: HashMap<&str, TaskId> = heads
+        .iter()
+        .flat_map(|(_, rows)| rows.iter().map(|(task, source, _)| (source.as_str(), *task)))
+        .collect();
+    let mut wanted: Vec<(&str, TaskId)> = wanted.into_iter().collect();
+    wanted.sort_by_key(|(_, task)| *task);
+    let bar = progress("embedding", wanted.len())?;
+    let mut looks = stream::iter(wanted)
+        .map(|(source, task)| async move {
+            let looked = async {
+                let bytes = pictures.read(task, source).await?;
+                eye.look_at(bytes).await
+            };
+            (source, looked.await.with_context(|| format!("task {task}")))
+        })
+        .buffered(eye.abreast());
+    let (mut seen, mut left_out) = (HashMap::new(), Vec::new());
+    while let Some((source, looked)) = looks.next().await {
+        bar.inc(1);
+        match looked {
+            Ok(look) => {
+                let embedded = Embedded { hash: look.hash, vector: as_stored(look.vector) };
+                seen.insert(source.to_owned(), Arc::new(embedded));
+            }
+            Err(error) => left_out.push(format!("{error:#}")),
+        }
+    }
+    bar.finish_and_clear();
+    name_skipped(&left_out);
+    Ok(seen)
+}

@@ -1,0 +1,204 @@
+//! `weathervane versions`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::HouseArgs;
+use super::{house, model_file};
+use crate::app::House;
+use crate::domain::ids::ProjectId;
+use crate::model::BackboneChoice;
+use crate::storage::{Project, Version};
+
+/// List, show, activate or write out the versions of a project's model
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  weathervane versions list --project 1
+  weathervane versions show 3 --project 1
+  weathervane versions activate 2 --project 1
+  weathervane versions export 3 --project 1 --format onnx --out weather.onnx
+
+A version is named by its number (3), or by its name as Label Studio shows it (v3-0123456789ab). They are read from the
+data directory (or DATABASE_URL) of the server, which may be running: it takes an activated version over within seconds.")]
+pub struct Versions {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// All versions, the newest first; `*` marks the one that serves
+    List(List),
+    /// What is known of one version, as JSON
+    Show(One),
+    /// Let a version serve until the next training
+    Activate(One),
+    /// Write a version as a file, with a JSON card beside it
+    Export(Export),
+}
+
+#[derive(clap::Args)]
+struct Of {
+    /// Label Studio's id of the project
+    #[arg(long, value_name = "ID")]
+    project: i64,
+
+    #[command(flatten)]
+    house: HouseArgs,
+}
+
+#[derive(clap::Args)]
+struct List {
+    /// How to print
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// For people
+    Table,
+    /// One list
+    Json,
+}
+
+#[derive(clap::Args)]
+struct One {
+    /// Number or name
+    version: String,
+
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(clap::Args)]
+struct Export {
+    /// File to write; its card is written beside it as FILE.json
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// How to write it
+    #[arg(long, default_value = "safetensors")]
+    format: model_file::Format,
+
+    #[command(flatten)]
+    one: One,
+}
+
+impl Versions {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let of = match &self.what {
+            What::List(list) => &list.of,
+            What::Show(one) | What::Activate(one) => &one.of,
+            What::Export(export) => &export.one.of,
+        };
+        let (id, house) = (ProjectId(of.project), of.house.open().await?);
+        let done = self.what.run(&house, id).await;
+        house::close(house).await?;
+        println!("{}", done?);
+        Ok(())
+    }
+}
+
+impl What {
+    /// Does it and gives what is to be printed.
+    async fn run(&self, house: &House, id: ProjectId) -> anyhow::Result<String> {
+        let project = house::project(&house.storage, id).await?;
+        match self {
+            Self::List(list) => {
+                let versions = house.storage.versions(id).await?;
+                Ok(match list.format {
+                    Format::Table => table(&versions, &project),
+                    Format::Json => {
+                        let rows: Value =
+                            versions.iter().map(|version| describe(version, &project)).collect();
+                        serde_json::to_string_pretty(&rows)?
+                    }
+                })
+            }
+            Self::Show(one) => {
+                Ok(serde_json::to_string_pretty(&describe(&find(house, id, &one.version).await?, &project))?)
+            }
+            Self::Activate(one) => {
+                let version = find(house, id, &one.version).await?;
+                let published = house.models.activate(id, version.number).await?;
+                Ok(format!("project {id}: version {} serves", published.name))
+            }
+            Self::Export(export) => {
+                let version = find(house, id, &export.one.version).await?;
+                let published = house.models.version(id, version.number).await?;
+                let choice = BackboneChoice::from(export.one.of.house.settings.model.backbone.as_str());
+                let bytes = house.models.file(id, version.number).await?;
+                let spec = house.backbone.spec();
+                model_file::write(&export.out, export.format, &published, &bytes, spec, &choice)?;
+                Ok(format!("{}: version {}", export.out.display(), published.name))
+            }
+        }
+    }
+}
+
+/// A version by number, `v` and number, or name.
+async fn find(house: &House, id: ProjectId, word: &str) -> anyhow::Result<Version> {
+    let found = match word.strip_prefix('v').unwrap_or(word).parse() {
+        Ok(number) => house.storage.version(id, number).await?,
+        Err(_) => house.storage.version_named(id, word).await?,
+    };
+    found.with_context(|| format!("project {id} has no version `{word}`; see `weathervane versions list`"))
+}
+
+fn describe(version: &Version, project: &Project) -> Value {
+    json!({
+        "number": version.number,
+        "name": version.name,
+        "serves": project.current_version == Some(version.number),
+        "labels": version.labels,
+        "created_at": time(version.created_at),
+        "fingerprint": version.fingerprint,
+        "fits_label_config": project.config_digest.as_ref() == Some(&version.config_digest),
+        "heads": version.metrics,
+        "file": version.blob_key,
+    })
+}
+
+/// UTC, to the second.
+fn time(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| micros.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn table(versions: &[Version], project: &Project) -> String {
+    let mut text = format!("  {:>6}  {:<24}  {:>6}  {:<20}  accuracy", "number", "name", "labels", "made at");
+    for version in versions {
+        let mark = if project.current_version == Some(version.number) { '*' } else { ' ' };
+        let accuracies = version.metrics.as_array().into_iter().flatten().map(accuracy);
+        text += &format!(
+            "\n{mark} {:>6}  {:<24}  {:>6}  {:<20}  {}",
+            version.number,
+            version.name,
+            version.labels,
+            time(version.created_at),
+            accuracies.collect::<Vec<_>>().join(", ")
+        );
+    }
+    if project.pinned {
+        text += "\npinned: trainings make versions, none of them serves";
+    }
+    text
+}
+
+/// `weather 93.3 % (78.7 to 98.2)`, of a head's card as it is stored.
+fn accuracy(head: &Value) -> String {
+    let name = head["from_name"].as_str().unwrap_or("?");
+    let told = &head["evaluation"];
+    let percent = |value: &Value| value.as_f64().map(|share| format!("{:.1}", 100.0 * share));
+    match (percent(&told["accuracy"]), percent(&told["interval"][0]), percent(&told["interval"][1])) {
+        (Some(share), Some(low), Some(high)) => format!("{name} {share} % ({low} to {high})"),
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Label Studio's exports: tasks with people's answers, as JSON and as JSON-MIN.
+
+mod compare;
+mod infer;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::annotation::Annotation;
+use super::field::{FieldError, Record, found};
+use super::ids::TaskId;
+use super::label_config::LabelConfig;
+use super::task::Task;
+
+pub use compare::check;
+pub use infer::infer;
+
+/// A task and the answers to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    pub task: Task,
+    pub annotations: Vec<Annotation>,
+}
+
+/// Why an export can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExportError {
+    #[error("an export is a list of tasks, this is {found}; export as JSON or JSON-MIN")]
+    NotAList { found: String },
+    #[error("it holds no task")]
+    Empty,
+    #[error("task {index} of the list: {problem}")]
+    Task { index: usize, problem: String },
+    #[error(
+        "it is of another label config: {0}; give the project's own label config, or export the right project"
+    )]
+    OtherConfig(String),
+    #[error("its label config can't be told from it: {0}; give it with --label-config")]
+    NoConfig(String),
+}
+
+/// The list an export is, whichever of the two formats.
+///
+/// # Errors
+/// It is no list, or an empty one.
+pub fn rows(export: &Value) -> Result<&[Value], ExportError> {
+    match export {
+        Value::Array(rows) if rows.is_empty() => Err(ExportError::Empty),
+        Value::Array(rows) => Ok(rows),
+        other => Err(ExportError::NotAList { found: found(other) }),
+    }
+}
+
+/// Whether the rows are JSON-MIN's: one for each answer, its fields beside the task's.
+pub fn is_min(rows: &[Value]) -> bool {
+    rows.first().is_some_and(|row| row.get("data").is_none_or(|data| !data.is_object()))
+}
+
+/// Reads JSON: `[{id, data, annotations: [...]}]`, which is also what older Label Studios send to `/train`.
+///
+/// # Errors
+/// The first row that is no task or holds what is no annotation.
+pub fn read_json(rows: &[Value]) -> Result<Vec<Answered>, ExportError> {
+    let read = |(index, row): (usize, &Value)| {
+        let wrong = |problem: String| ExportError::Task { index, problem };
+        let task = Task::from_json(row).map_err(|error| wrong(error.to_string()))?;
+        // `completions` is the name of Label Studio before 1.0.
+        let answers = row.get("annotations").or_else(|| row.get("completions"));
+        let answers = answers.and_then(Value::as_array).into_iter().flatten();
+        let annotations = answers
+            .map(|answer| Annotation::from_json(answer, Some(task.id)))
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Answered { task, annotations })
+    };
+    rows.iter().enumerate().map(read).collect()
+}
+
+/// Reads JSON-MIN: `[{id, image, weather: "rain", annotation_id, updated_at, ...}]`, one row for each answer; which
+/// fields are answers the label config tells.
+///
+/// # Errors
+/// The first row that can't be read.
+pub fn read_min(rows: &[Value], config: &LabelConfig) -> Result<Vec<Answered>, ExportError> {
+    let mut tasks: BTreeMap<TaskId, Answered> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        let (task, annotation) = min_row(index, row, config)
+            .map_err(|error| ExportError::Task { index, problem: error.to_string() })?;
+        let answered = tasks.entry(task.id).or_insert_with(|| Answered { task, annotations: Vec::new() });
+        answered.annotations.push(annotation);
+    }
+    Ok(tasks.into_values().collect())
+}
+
+fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Annotation), FieldError> {
+    let record = Record::of("task", row)?;
+    let task = Task { id: TaskId(record.id()?), data: row.as_object().cloned().unwrap_or_default() };
+    let regions = config.heads.iter().filter_map(|head| {
+        let choices = choices(row.get(&head.from_name)?)?;
+        Some(json!({"type": "choices", "from_name": head.from_name, "to_name": head.to_name,
+            "value": {"choices": choices}}))
+    });
+    let answer = json!({
+        "id": record.integer("annotation_id")?.unwrap_or(index as i64),
+        "result": regions.collect::<Vec<_>>(),
+        "created_at": row.get("created_at"),
+        "updated_at": row.get("updated_at"),
+    });
+    let annotation = Annotation::from_json(&answer, Some(task.id)).map_err(|error| match error {
+        super::annotation::AnnotationError::Field(error) => error,
+    })?;
+    Ok((task, annotation))
+}
+
+/// The choices of a field: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`; an empty text is no answer.
+fn choices(field: &Value) -> Option<Value> {
+    match field {
+        Value::String(choice) => (!choice.is_empty()).then(|| json!([choice])),
+        Value::Array(choices) => Some(json!(choices)),
+        Value::Object(value) => value.get("choices").cloned(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

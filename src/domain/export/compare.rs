@@ -1,0 +1,93 @@
+//! Whether an export belongs to a label config.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Answered, ExportError};
+use crate::domain::field::shown;
+use crate::domain::label_config::{HeadSpec, LabelConfig};
+
+/// Names a message repeats.
+const SHOWN_NAMES: usize = 8;
+
+/// Checks that the answers are to the label config's questions: that its heads are answered if others are, and by no
+/// class it lacks. Answers to further questions are let be where all of its own have some.
+///
+/// # Errors
+/// [`ExportError::OtherConfig`] names what doesn't match.
+pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError> {
+    let mut answered: BTreeSet<&str> = BTreeSet::new();
+    let mut foreign: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut unknown: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let regions = tasks.iter().flat_map(|task| &task.annotations).flat_map(|answer| &answer.result);
+    for region in regions {
+        let Some(name) = region.get("from_name").and_then(Value::as_str) else { continue };
+        let choices = region["value"]["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
+        match config.heads.iter().find(|head| head.from_name == name) {
+            Some(head) => {
+                answered.insert(&head.from_name);
+                let missing = choices.iter().filter(|choice| !stands_for(head, choice)).map(text);
+                unknown.entry(name).or_default().extend(missing);
+            }
+            None => foreign.entry(name).or_default().extend(choices.iter().map(text)),
+        }
+    }
+    unknown.retain(|_, classes| !classes.is_empty());
+    if let Some((head, classes)) = unknown.first_key_value() {
+        let known = config.heads.iter().filter(|spec| spec.from_name == *head).flat_map(|spec| &spec.classes);
+        return Err(ExportError::OtherConfig(format!(
+            "it answers `{}` with {}, the label config has {}",
+            shown(head),
+            list(classes.iter().map(String::as_str)),
+            list(known.map(|class| class.name.as_str()))
+        )));
+    }
+    let unanswered: Vec<&str> = config
+        .heads
+        .iter()
+        .map(|head| head.from_name.as_str())
+        .filter(|name| !answered.contains(name))
+        .collect();
+    if foreign.is_empty() && !answered.is_empty() || unanswered.is_empty() {
+        return Ok(());
+    }
+    let found = match foreign.is_empty() {
+        true => "nothing that it asks".to_owned(),
+        false => list(foreign.keys().copied()),
+    };
+    Err(ExportError::OtherConfig(format!(
+        "it answers {found}, the label config asks {}",
+        list(unanswered.into_iter())
+    )))
+}
+
+/// Whether the head knows a choice, as a class or as a parent of classes.
+fn stands_for(head: &HeadSpec, choice: &Value) -> bool {
+    let path: Option<Vec<&str>> = match choice {
+        Value::String(name) => Some(vec![name.as_str()]),
+        Value::Array(names) => names.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    path.is_some_and(|path| {
+        let is_parent =
+            |class: &Vec<String>| class.len() > path.len() && class.iter().zip(&path).all(|(a, b)| a == b);
+        head.path_index(&path).is_some() || head.classes.iter().any(|class| is_parent(&class.path))
+    })
+}
+
+/// A choice for a message.
+fn text(choice: &Value) -> String {
+    match choice {
+        Value::String(name) => name.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `` `a`, `b` and 3 more ``
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{}`", shown(name))).collect();
+    let more = names.len().saturating_sub(SHOWN_NAMES);
+    let text = names[..names.len() - more].join(", ");
+    if more == 0 { text } else { format!("{text} and {more} more") }
+}

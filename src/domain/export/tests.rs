@@ -1,0 +1,75 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::annotation::Target;
+use crate::domain::consensus::consensus;
+
+const CONFIG: &str = r#"<View><Image name="image" value="$image"/><Choices name="weather" toName="image">
+    <Choice value="rain"/><Choice value="shine"/></Choices></View>"#;
+
+fn config() -> LabelConfig {
+    LabelConfig::parse(CONFIG).unwrap()
+}
+
+fn task(id: i64, from_name: &str, choice: &str) -> Value {
+    let region = json!({"type": "choices", "from_name": from_name, "to_name": "image", "value": {"choices": [choice]}});
+    json!({"id": id, "data": {"image": format!("/data/upload/1/{id}.png"), "camera": "roof"},
+        "annotations": [{"id": id, "result": [region]}]})
+}
+
+#[test]
+fn both_formats_say_the_same() {
+    let full = [task(1, "weather", "rain"), task(2, "weather", "shine")];
+    let min = [
+        json!({"id": 2, "image": "/data/upload/1/2.png", "weather": "shine", "annotation_id": 2}),
+        json!({"id": 1, "image": "/data/upload/1/1.png", "weather": {"choices": ["rain"]}, "annotation_id": 1}),
+    ];
+    assert!(!is_min(&full) && is_min(&min));
+    let config = config();
+    let answers = |tasks: Vec<Answered>| -> Vec<(String, Option<Target>)> {
+        tasks
+            .iter()
+            .map(|row| {
+                let head = &config.heads[0];
+                let source = row.task.image_source(&head.image_key).unwrap().to_owned();
+                (source, consensus(&row.annotations, head))
+            })
+            .collect()
+    };
+    let (full, min) = (answers(read_json(&full).unwrap()), answers(read_min(&min, &config).unwrap()));
+    assert_eq!(full, min);
+    assert_eq!(full[1], ("/data/upload/1/2.png".to_owned(), Some(Target::Single(1))));
+}
+
+#[test]
+fn another_label_config_is_named() {
+    let said = |rows: &[Value]| check(&read_json(rows).unwrap(), &config()).unwrap_err().to_string();
+    let foreign = said(&[task(1, "sky", "rain")]);
+    assert!(foreign.contains("it answers `sky`, the label config asks `weather`"), "{foreign}");
+    let fog = said(&[task(1, "weather", "rain"), task(2, "weather", "fog")]);
+    assert!(fog.contains("it answers `weather` with `fog`, the label config has `rain`, `shine`"), "{fog}");
+    // A further question beside all of ours does no harm.
+    let both = [task(1, "weather", "rain"), task(2, "sky", "blue")];
+    assert_eq!(check(&read_json(&both).unwrap(), &config()), Ok(()));
+}
+
+#[test]
+fn a_label_config_is_told_from_answers() {
+    let tasks = read_json(&[task(1, "weather", "rain"), task(2, "weather", "shine")]).unwrap();
+    let told = infer(&tasks).unwrap();
+    assert_eq!((told.heads[0].image_key.as_str(), told.digest()), ("image", config().digest()));
+    let one = read_json(&[task(1, "weather", "rain")]).unwrap();
+    assert!(infer(&one).unwrap_err().to_string().contains("two different choices"));
+}
+
+#[test]
+fn what_is_no_export_is_refused() {
+    for (export, words) in [
+        (json!({"id": 1}), "an export is a list of tasks, this is an object"),
+        (json!([]), "it holds no task"),
+    ] {
+        assert!(rows(&export).unwrap_err().to_string().contains(words));
+    }
+    let error = read_json(&[task(1, "weather", "rain"), json!({"data": {}})]).unwrap_err().to_string();
+    assert!(error.starts_with("task 1 of the list: task has no field `id`"), "{error}");
+}

@@ -1,0 +1,55 @@
+//! `weathervane evaluate` with a model file.
+
+use serde_json::json;
+
+use crate::support::Folder;
+
+const EVALUATE: &str = "evaluate --images images --labels labels.csv --model model.safetensors";
+
+#[test]
+fn a_model_is_measured_on_images_it_has_not_seen() {
+    let folder = Folder::new();
+    folder.trained();
+    let told = folder.json(&format!("{EVALUATE} --only val --format json"));
+    assert_eq!((&told["n"], &told["classes"]), (&json!(12), &json!(["cloudy", "rain", "sunrise"])));
+    let accuracy = told["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "three plain colours: {told}");
+    let low = told["interval"][0].as_f64().unwrap();
+    assert!(low > 0.5 && low < accuracy, "{told}");
+    let confusion: u64 = told["confusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(confusion, 12);
+    assert!(told["log_loss"].is_f64() && told["brier"].is_f64() && told["majority"].is_f64(), "{told}");
+
+    let table = folder.prints(&format!("{EVALUATE} --only val"));
+    assert!(
+        table.contains("images    12") && table.contains("taken for") && table.contains("Brier"),
+        "{table}"
+    );
+    let said = folder.advises(EVALUATE);
+    assert!(said.contains("36 of 48 images were learnt by this model"), "{said}");
+}
+
+#[test]
+fn each_wrong_input_gets_its_own_words() {
+    let folder = Folder::new();
+    folder.trained();
+    folder.write("other.csv", b"filename,label\nrain1.png,rain\ncloudy0.png,fog\n");
+    for (line, words) in [
+        (
+            format!("{EVALUATE} --only test"),
+            "no row of the labels has `test` in column `split`; found `train`, `val`",
+        ),
+        (format!("{EVALUATE} --head sky"), "no such head; it has weather"),
+        (EVALUATE.replace("labels.csv", "other.csv"), "label `fog` is no class of `weather`"),
+        ("evaluate --images images --labels labels.csv".to_owned(), "--project ID or --model FILE"),
+    ] {
+        let said = folder.complains(&line);
+        assert!(said.contains(words), "{line}: {said} / {words}");
+    }
+}

@@ -1,0 +1,69 @@
+//! `weathervane select` on a folder of small pictures.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::support::{Folder, PICTURES};
+
+const LINE: &str = "select images --backbone tiny --data-dir data --format json";
+
+fn chosen(folder: &Folder, rest: &str) -> Vec<String> {
+    let printed: Value = serde_json::from_str(&folder.prints(&format!("{LINE} {rest}"))).unwrap();
+    let images = printed["images"].as_array().unwrap();
+    images.iter().map(|image| image["file"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_later_selection_leaves_the_earlier_ones_out() {
+    let folder = Folder::new();
+    let first = chosen(&folder, "-n 6 --tag first --copy-to to-label");
+    assert_eq!(first.len(), 6);
+    for file in &first {
+        let name = file.trim_start_matches("images/");
+        assert_eq!(folder.read(file), folder.read(&format!("to-label/{name}")));
+    }
+    // Six of three kinds are two of each at most.
+    let kinds: HashSet<&str> = first
+        .iter()
+        .map(|file| {
+            file.trim_end_matches(|c: char| !c.is_alphabetic()).split(char::is_numeric).next().unwrap()
+        })
+        .collect();
+    assert_eq!(kinds.len(), 3, "{first:?}");
+
+    let second = chosen(&folder, "-n 5 --tag second --strategy k-center");
+    let third = chosen(&folder, "-n 100 --tag second --extend");
+    let all: HashSet<&String> = first.iter().chain(&second).chain(&third).collect();
+    assert_eq!((second.len(), third.len(), all.len()), (5, PICTURES - 11, PICTURES));
+    assert!(folder.complains(&format!("{LINE} -n 1")).contains("--again"));
+    assert_eq!(chosen(&folder, "-n 6 --again"), first);
+}
+
+#[test]
+fn what_is_no_image_is_named_and_copies_count_once() {
+    let folder = Folder::new();
+    folder.write("images/notes.txt", b"nothing to see");
+    folder.write("images/copy.png", &folder.read("images/cloudy0.png"));
+    let output = folder.weathervane(&format!("{LINE} -n 100"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("notes.txt"), "{said}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["images"].as_array().unwrap().len(), PICTURES);
+    assert_eq!(printed["of"], PICTURES + 1);
+}
+
+#[test]
+fn wrong_lines_say_what_to_do() {
+    let folder = Folder::new();
+    let said = |rest: &str| folder.complains(&format!("{LINE} {rest}"));
+    assert!(said("--strategy margin").contains("needs a trained head"));
+    assert!(said("--tag a --extend").contains("no tag `a`"));
+    assert!(said("-n 0").contains("1.."));
+    chosen(&folder, "-n 2 --tag a");
+    assert!(said("--tag a").contains("has 2 images already"));
+    assert!(folder.complains("select nowhere --data-dir data").contains("no folder"));
+    folder.write("empty.txt", b"");
+    std::fs::create_dir(folder.path("empty")).unwrap();
+    assert!(folder.complains("select empty --backbone tiny --data-dir data").contains("no image in"));
+}
