@@ -1,6 +1,7 @@
 //! The command line: thin, it calls the rooms the server uses.
 
 mod collect;
+mod completions;
 mod evaluate;
 mod export;
 mod eye;
@@ -8,6 +9,7 @@ mod files;
 pub mod folder;
 mod healthcheck;
 mod house;
+mod man;
 mod model_file;
 mod models;
 mod npy;
@@ -31,7 +33,7 @@ use crate::telemetry;
 #[derive(Parser)]
 #[command(name = "weathervane", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter such as weathervane=debug,info
+    /// Level of the log on stderr: error, warn, info, debug, trace, or a filter such as `weathervane=debug,info`
     #[arg(long, env = "LOG_LEVEL", default_value = "info", global = true)]
     log_level: String,
 
@@ -80,6 +82,10 @@ enum Command {
     Export(Box<export::Export>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
     Starter(Box<starter::StarterCommand>),
+    /// Print the completion script of a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Man),
 }
 
 impl Cli {
@@ -107,6 +113,8 @@ impl Cli {
             Command::Simulate(command) => runtime.block_on(command.run()),
             Command::Export(command) => runtime.block_on(command.run()),
             Command::Starter(command) => runtime.block_on(command.run()),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -45,7 +45,7 @@ pub struct ServerSettings {
     #[arg(long, value_name = "FILE")]
     pub port_file: Option<PathBuf>,
 
-    /// User name for HTTP Basic authentication; needs --basic-auth-pass too
+    /// User name for HTTP Basic authentication on every route; needs --basic-auth-pass too
     #[arg(long, env = "BASIC_AUTH_USER", hide_env_values = true)]
     pub basic_auth_user: Option<SecretString>,
 
@@ -54,7 +54,7 @@ pub struct ServerSettings {
     pub basic_auth_pass: Option<SecretString>,
 
     /// Secret first path segment: `http://host:9090/SECRET` then works without Basic authentication,
-    /// for Label Studio's webhooks, which carry no credentials [16 to 128 letters, digits, `-`, `_`]
+    /// for Label Studio's webhooks, which carry no credentials; 16 to 128 letters, digits, `-`, `_`
     #[arg(long, env = "SECRET_PATH", hide_env_values = true)]
     pub secret_path: Option<SecretString>,
 
@@ -109,7 +109,8 @@ pub struct LabelStudioSettings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Images")]
 pub struct ImageSettings {
-    /// Also fetch images from these networks; by default only public addresses and Label Studio itself
+    /// Also fetch images from these networks, e.g. `10.1.0.0/16,fd00::/8`; by default only from public addresses
+    /// and Label Studio itself
     #[arg(long, env = "FETCH_ALLOW_CIDR", value_delimiter = ',', value_name = "CIDR")]
     pub fetch_allow_cidr: Vec<IpNet>,
 
@@ -138,7 +139,7 @@ pub struct ModelSettings {
     #[arg(long, env = "BACKBONE", default_value = "lite0", value_name = "NAME|FILE")]
     pub backbone: String,
 
-    /// Device that runs the tensors; `ndarray` is the slow, independent numeric check
+    /// What runs the tensors
     #[arg(long, env = "DEVICE", default_value = "flex")]
     pub device: Device,
 
@@ -146,7 +147,8 @@ pub struct ModelSettings {
     #[arg(long, env = "INFERENCE_THREADS", default_value_t = 0)]
     pub inference_threads: usize,
 
-    /// Hide regions whose probability is lower, unless the label config has its own `model_score_threshold`
+    /// Tick nothing whose probability is lower, where the label config has no `model_score_threshold` of its own;
+    /// 0 to 1
     #[arg(long, env = "MODEL_SCORE_THRESHOLD", value_name = "0..1")]
     pub model_score_threshold: Option<f32>,
 
@@ -158,7 +160,9 @@ pub struct ModelSettings {
 /// Devices by the names users type.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
+    /// the fast one
     Flex,
+    /// a slow, independent numeric check
     Ndarray,
 }
 
@@ -166,8 +170,7 @@ pub enum Device {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingSettings {
-    /// What starts a training: every submit, submits of projects whose toggle "Start model training on
-    /// annotation submission" is on, or only "Start training"
+    /// What starts a training
     #[arg(long, env = "TRAIN_TRIGGER", default_value = "submit")]
     pub train_trigger: Trigger,
 
@@ -192,7 +195,7 @@ pub struct QueueSettings {
     #[arg(long, env = "QUEUE_TASKS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=999))]
     pub queue_tasks: u16,
 
-    /// What the scores of these predictions carry: the place in the ranking, or the probability of the predicted class
+    /// What the scores of these predictions carry
     #[arg(long, env = "QUEUE_ORDER", default_value = "rank")]
     pub queue_order: QueueOrder,
 
@@ -212,29 +215,29 @@ pub struct QueueSettings {
 /// What the scores of the queue's predictions carry.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueOrder {
-    /// The place in the ranking
+    /// the place in the ranking
     Rank,
-    /// The calibrated probability of the predicted class
+    /// the calibrated probability of the predicted class
     Probability,
 }
 
 /// How log lines look.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people
+    /// for people
     Text,
-    /// One JSON object a line
+    /// one JSON object a line
     Json,
 }
 
 /// What starts a training.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// Every change of an annotation
+    /// every change of an annotation
     Submit,
-    /// Changes in projects whose own toggle is on
+    /// changes in projects whose toggle "Start model training on annotation submission" is on
     Toggle,
-    /// Only "Start training" and `POST /train`
+    /// only "Start training" and `POST /train`
     Manual,
 }
 

@@ -6,14 +6,17 @@ pub mod error;
 mod health;
 mod jobs;
 mod log;
+mod openapi;
 mod predict;
 mod projects;
 mod queue;
 mod setup;
+mod shapes;
 mod versions;
 mod webhook;
 
-use actix_web::web;
+use actix_web::http::Method;
+use actix_web::{Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::embed::Embedder;
@@ -64,25 +67,55 @@ pub fn routes(access: Access) -> impl FnOnce(&mut web::ServiceConfig) {
     }
 }
 
-/// Label Studio's protocol, and the status routes beside it.
+/// A route: the paths it stands at, the methods it takes, and who answers.
+struct Endpoint {
+    paths: &'static [&'static str],
+    methods: &'static [Method],
+    handler: fn() -> Route,
+}
+
+const READ: &[Method] = &[Method::GET];
+const PROBE: &[Method] = &[Method::GET, Method::HEAD];
+const WRITE: &[Method] = &[Method::POST];
+
+/// Label Studio's protocol, and the status routes beside it. A table, so that a test can hold it against the
+/// description of the API.
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::new(&["", "/"], PROBE, || web::to(health::root)),
+    Endpoint::new(&["/health", "/health/"], PROBE, || web::to(health::health)),
+    Endpoint::new(&["/metrics"], READ, || web::to(health::metrics)),
+    Endpoint::new(&["/versions"], READ, || web::to(versions::names)),
+    Endpoint::new(&["/setup"], WRITE, || web::to(setup::setup)),
+    Endpoint::new(&["/predict"], WRITE, || web::to(predict::predict)),
+    Endpoint::new(&["/webhook"], WRITE, || web::to(webhook::webhook)),
+    Endpoint::new(&["/train"], WRITE, || web::to(jobs::train)),
+    Endpoint::new(&["/job_status"], WRITE, || web::to(jobs::job_status)),
+    Endpoint::new(&["/api/openapi.json"], READ, || web::to(openapi::openapi)),
+    Endpoint::new(&["/api/projects"], READ, || web::to(projects::list)),
+    Endpoint::new(&["/api/projects/{project}"], READ, || web::to(projects::show)),
+    Endpoint::new(&["/api/projects/{project}/queue"], READ, || web::to(queue::show)),
+    Endpoint::new(&["/api/projects/{project}/review"], READ, || web::to(queue::review)),
+    Endpoint::new(&["/api/projects/{project}/pin"], WRITE, || web::to(versions::pin)),
+    Endpoint::new(&["/api/projects/{project}/versions/{number}/activate"], WRITE, || {
+        web::to(versions::activate)
+    }),
+    Endpoint::new(&["/api/jobs/{job}"], READ, || web::to(jobs::show)),
+];
+
+impl Endpoint {
+    const fn new(paths: &'static [&'static str], methods: &'static [Method], handler: fn() -> Route) -> Self {
+        Self { paths, methods, handler }
+    }
+}
+
 fn protocol(config: &mut web::ServiceConfig) {
-    config
-        .service(web::resource(["", "/"]).get(health::health).head(health::health))
-        .service(web::resource(["/health", "/health/"]).get(health::health).head(health::health))
-        .service(web::resource("/metrics").get(health::metrics))
-        .service(web::resource("/versions").get(versions::names))
-        .service(web::resource("/setup").post(setup::setup))
-        .service(web::resource("/predict").post(predict::predict))
-        .service(web::resource("/webhook").post(webhook::webhook))
-        .service(web::resource("/train").post(jobs::train))
-        .service(web::resource("/job_status").post(jobs::job_status))
-        .service(web::resource("/api/projects").get(projects::list))
-        .service(web::resource("/api/projects/{project}").get(projects::show))
-        .service(web::resource("/api/projects/{project}/queue").get(queue::show))
-        .service(web::resource("/api/projects/{project}/review").get(queue::review))
-        .service(web::resource("/api/projects/{project}/pin").post(versions::pin))
-        .service(web::resource("/api/projects/{project}/versions/{number}/activate").post(versions::activate))
-        .service(web::resource("/api/jobs/{job}").get(jobs::show));
+    for endpoint in ENDPOINTS {
+        let mut resource = web::resource(endpoint.paths.to_vec());
+        for method in endpoint.methods {
+            resource = resource.route((endpoint.handler)().method(method.clone()));
+        }
+        config.service(resource);
+    }
 }
 
 async fn unknown(request: actix_web::HttpRequest) -> Result<&'static str, ApiError> {

@@ -11,6 +11,10 @@ use tokio::net::TcpStream;
 
 /// Ask a running server for its health; exit code 0 if it is up
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  weathervane healthcheck --port 9090 && echo up
+  HEALTHCHECK CMD [\"weathervane\", \"healthcheck\"]      # in a Dockerfile")]
 pub struct Healthcheck {
     /// Port the server listens on
     #[arg(long, env = "PORT", default_value_t = 9090)]

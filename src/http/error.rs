@@ -3,7 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::events::EventError;
 use crate::inference::InferenceError;
@@ -46,6 +47,17 @@ pub enum ApiError {
     Event(#[from] EventError),
     #[error("the work was interrupted")]
     Interrupted,
+}
+
+/// A refusal as the caller sees it
+#[derive(Serialize, ToSchema)]
+pub struct ErrorAnswer {
+    /// What went wrong; general where the server is to blame.
+    detail: String,
+    /// Stable.
+    code: &'static str,
+    /// What the caller can do about it.
+    hint: &'static str,
 }
 
 impl ApiError {
@@ -133,6 +145,6 @@ impl ResponseError for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="weathervane", charset="UTF-8""#));
         }
-        response.json(json!({ "detail": detail, "code": code, "hint": hint }))
+        response.json(ErrorAnswer { detail, code, hint })
     }
 }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::web::{self, Json, Payload};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::State;
 use super::body;
 use super::error::ApiError;
+use super::openapi::PROTOCOL;
+use super::shapes;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::prediction::prediction_json;
@@ -20,21 +23,23 @@ use crate::labelstudio::BasicCredentials;
 use crate::models::Serving;
 use crate::training::Sighting;
 
-/// The request as Label Studio sends it; only `tasks` and `label_config` are needed.
-#[derive(Deserialize)]
+/// The request as Label Studio sends it; only `tasks` and `label_config` are needed
+#[derive(Deserialize, ToSchema)]
 pub struct PredictRequest {
-    /// A list, or one task alone.
+    /// A list, or one task alone; of a task only `id` and `data` are read.
+    #[schema(value_type = Vec<Object>)]
     tasks: Value,
     #[serde(default)]
     label_config: Option<String>,
     #[serde(default)]
+    #[schema(value_type = String, required = false, example = "2.1795432467")]
     project: Value,
     #[serde(default)]
     params: Option<Params>,
 }
 
 /// What stands beside the tasks: the project's password for images on http hosts.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, ToSchema)]
 struct Params {
     #[serde(default)]
     login: Option<String>,
@@ -49,8 +54,17 @@ struct Look {
     wanted: Wanted,
 }
 
-/// Answers `{"results": [...]}` with one entry per task.
-pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<Value>, ApiError> {
+/// One entry for each task, in their order
+#[derive(Serialize, ToSchema)]
+pub struct PredictAnswer {
+    #[schema(value_type = Vec<shapes::Entry>)]
+    results: Vec<Value>,
+}
+
+/// Predicts tasks; one that can't be predicted gets an empty list and a logged reason
+#[utoipa::path(post, path = "/predict", tag = PROTOCOL, request_body = PredictRequest,
+    responses((status = 200, description = "one entry for each task", body = PredictAnswer)))]
+pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<PredictAnswer>, ApiError> {
     let started = Instant::now();
     let request: PredictRequest = body::read(payload, state.limits.bytes).await?;
     let tasks = match request.tasks {
@@ -87,7 +101,7 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<V
         }
     };
     metrics::histogram!("weathervane_predict_seconds").record(started.elapsed().as_secs_f64());
-    Ok(Json(json!({ "results": results })))
+    Ok(Json(PredictAnswer { results }))
 }
 
 impl Params {

@@ -2,34 +2,110 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Json};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::State;
 use super::error::ApiError;
-use super::jobs::job_json;
+use super::jobs::JobAnswer;
+use super::openapi::STATUS;
+use super::shapes;
 use crate::domain::ids::ProjectId;
+use crate::queue::PoolProgress;
 use crate::storage::{Project, Version};
 
 /// Jobs and versions a project's page lists.
 const RECENT: usize = 20;
 
-/// `GET /api/projects`.
-pub async fn list(state: web::Data<State>) -> Result<Json<Value>, ApiError> {
+/// All projects
+#[derive(Serialize, ToSchema)]
+pub struct Projects {
+    projects: Vec<Summary>,
+    /// What this installation lacks.
+    advice: Vec<String>,
+}
+
+/// Where a project stands
+#[derive(Serialize, ToSchema)]
+pub struct Summary {
+    #[schema(value_type = i64)]
+    id: ProjectId,
+    title: Option<String>,
+    tasks: i64,
+    /// Those that count.
+    annotations: i64,
+    skipped: i64,
+    labelled_tasks: i64,
+    /// The version that serves.
+    version: String,
+    pinned: bool,
+    queue: QueueSummary,
+    #[schema(value_type = Vec<shapes::ServingHead>)]
+    heads: Value,
+    /// Why nothing is predicted or learnt.
+    problem: Option<String>,
+    /// Parts of the label config that are left out, with reasons.
+    ignored: Vec<String>,
+}
+
+/// How Label Studio's queue follows
+#[derive(Serialize, ToSchema)]
+pub struct QueueSummary {
+    /// The version in whose order Label Studio serves.
+    version: Option<String>,
+    /// Why the last attempt to write it failed.
+    problem: Option<String>,
+    #[schema(value_type = shapes::PoolProgress)]
+    pool: PoolProgress,
+}
+
+/// A project with its newest versions and jobs
+#[derive(Serialize, ToSchema)]
+pub struct ProjectAnswer {
+    #[serde(flatten)]
+    summary: Summary,
+    versions: Vec<VersionAnswer>,
+    jobs: Vec<JobAnswer>,
+}
+
+/// A version
+#[derive(Serialize, ToSchema)]
+pub struct VersionAnswer {
+    number: i64,
+    name: String,
+    /// Labelled tasks it learnt from.
+    labels: i64,
+    /// Unix microseconds.
+    created_at_us: i64,
+    #[schema(value_type = Vec<shapes::HeadCard>)]
+    heads: Value,
+}
+
+/// All projects, and what this installation lacks
+#[utoipa::path(get, path = "/api/projects", tag = STATUS, operation_id = "projects",
+    responses((status = 200, description = "all projects", body = Projects)))]
+pub async fn list(state: web::Data<State>) -> Result<Json<Projects>, ApiError> {
     let mut projects = Vec::new();
     for project in state.storage.projects().await? {
         projects.push(summary(&state, &project).await?);
     }
-    Ok(Json(json!({ "projects": projects, "advice": state.advice })))
+    Ok(Json(Projects { projects, advice: state.advice.clone() }))
 }
 
-/// `GET /api/projects/{project}`.
-pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<Value>, ApiError> {
+/// One project, with its newest 20 versions and jobs
+#[utoipa::path(get, path = "/api/projects/{project}", tag = STATUS, operation_id = "project",
+    params(("project" = i64, Path)),
+    responses((status = 200, description = "the project", body = ProjectAnswer)))]
+pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<ProjectAnswer>, ApiError> {
     let row = project(&state, &request).await?;
-    let mut shown = summary(&state, &row).await?;
     let versions = state.storage.versions(row.id).await?;
-    shown["versions"] = versions.iter().take(RECENT).map(version_json).collect();
-    shown["jobs"] = state.storage.recent_jobs(row.id, RECENT as i64).await?.iter().map(job_json).collect();
-    Ok(Json(shown))
+    let jobs = state.storage.recent_jobs(row.id, RECENT as i64).await?;
+    Ok(Json(ProjectAnswer {
+        summary: summary(&state, &row).await?,
+        versions: versions.into_iter().take(RECENT).map(VersionAnswer::from).collect(),
+        jobs: jobs.into_iter().map(JobAnswer::from).collect(),
+    }))
 }
 
 /// The project a route names.
@@ -47,7 +123,7 @@ pub(super) async fn project_id(state: &State, request: &HttpRequest) -> Result<P
     Ok(project(state, request).await?.id)
 }
 
-async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
+async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
     let labels = state.storage.annotation_counts(row.id).await?;
     let tasks = state.storage.task_counts(row.id).await?;
     let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
@@ -59,32 +135,34 @@ async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
         Some(Err(error)) => (state.models.no_version(), json!([]), Some(error.to_string())),
         None => (state.models.no_version(), json!([]), Some("no label config seen yet".to_owned())),
     };
-    Ok(json!({
-        "id": row.id,
-        "title": row.title,
-        "tasks": tasks.total,
-        "annotations": labels.live,
-        "skipped": labels.cancelled,
-        "labelled_tasks": tasks.labelled,
-        "version": version,
-        "pinned": row.pinned,
-        "queue": {
-            "version": row.queue_version,
-            "problem": state.queue.problem(row.id),
-            "pool": state.queue.progress(row.id).await?,
+    Ok(Summary {
+        id: row.id,
+        title: row.title.clone(),
+        tasks: tasks.total,
+        annotations: labels.live,
+        skipped: labels.cancelled,
+        labelled_tasks: tasks.labelled,
+        version,
+        pinned: row.pinned,
+        queue: QueueSummary {
+            version: row.queue_version.clone(),
+            problem: state.queue.problem(row.id),
+            pool: state.queue.progress(row.id).await?,
         },
-        "heads": heads,
-        "problem": problem.or_else(|| row.problem.clone()),
-        "ignored": config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),
-    }))
+        heads,
+        problem: problem.or_else(|| row.problem.clone()),
+        ignored: config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),
+    })
 }
 
-fn version_json(version: &Version) -> Value {
-    json!({
-        "number": version.number,
-        "name": version.name,
-        "labels": version.labels,
-        "created_at_us": version.created_at,
-        "heads": version.metrics,
-    })
+impl From<Version> for VersionAnswer {
+    fn from(version: Version) -> Self {
+        Self {
+            number: version.number,
+            name: version.name,
+            labels: version.labels,
+            created_at_us: version.created_at,
+            heads: version.metrics,
+        }
+    }
 }

@@ -2,13 +2,16 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Json, Query};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::State;
 use super::error::ApiError;
+use super::openapi::STATUS;
 use super::projects::project_id;
-use crate::queue::Review;
+use super::shapes;
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::queue::{PoolProgress, Ranked, Review};
 use crate::ranking::Strategy;
 
 /// Tasks listed unless the caller asks for another number.
@@ -21,20 +24,54 @@ const MAX_LIMIT: usize = 10_000;
 const LEFT_OUT: usize = 20;
 
 /// `?limit=50&strategy=u-herding`; both may be absent.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct QueueRequest {
+    /// Tasks to list: 50, unless another number is asked for.
     #[serde(default)]
+    #[param(required = false, value_type = usize)]
     limit: Option<usize>,
+    /// How to rank; docs/API.md lists the names.
     #[serde(default)]
+    #[param(required = false, value_type = String)]
     strategy: Option<String>,
 }
 
-/// The head of the ranking with scores, reasons and predictions; nothing is written to Label Studio.
+/// The head of the ranking
+#[derive(Serialize, ToSchema)]
+pub struct QueueAnswer {
+    #[schema(value_type = i64)]
+    project: ProjectId,
+    version: String,
+    /// The one used: a strategy that needs a model gives way while there is none.
+    strategy: &'static str,
+    /// Open tasks.
+    ranked: usize,
+    #[schema(value_type = shapes::PoolProgress)]
+    pool: PoolProgress,
+    left_out: Vec<LeftOut>,
+    /// The most useful first.
+    #[schema(value_type = Vec<shapes::Ranked>)]
+    tasks: Vec<Ranked>,
+}
+
+/// A task that can't be ranked
+#[derive(Serialize, ToSchema)]
+pub struct LeftOut {
+    #[schema(value_type = i64)]
+    task: TaskId,
+    reason: String,
+}
+
+/// Which tasks to label next, and why; nothing is written to Label Studio
+#[utoipa::path(get, path = "/api/projects/{project}/queue", tag = STATUS, operation_id = "queue",
+    params(("project" = i64, Path), QueueRequest),
+    responses((status = 200, description = "the head of the ranking", body = QueueAnswer)))]
 pub async fn show(
     state: web::Data<State>,
     request: HttpRequest,
     wanted: Query<QueueRequest>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<QueueAnswer>, ApiError> {
     let project = project_id(&state, &request).await?;
     let limit = wanted.limit.unwrap_or(LIMIT);
     if limit > MAX_LIMIT {
@@ -45,20 +82,20 @@ pub async fn show(
     let ranking = state.queue.rank(project, strategy, limit).await?;
     let progress = state.queue.progress(project).await?;
     let left_out = state.queue.left_out(project, LEFT_OUT).into_iter();
-    let left_out: Vec<Value> =
-        left_out.map(|(task, reason)| json!({"task": task, "reason": reason})).collect();
-    Ok(Json(json!({
-        "project": project,
-        "version": ranking.version,
-        "strategy": ranking.strategy.name(),
-        "ranked": ranking.pool,
-        "pool": progress,
-        "left_out": left_out,
-        "tasks": ranking.tasks,
-    })))
+    Ok(Json(QueueAnswer {
+        project,
+        version: ranking.version,
+        strategy: ranking.strategy.name(),
+        ranked: ranking.pool,
+        pool: progress,
+        left_out: left_out.map(|(task, reason)| LeftOut { task, reason }).collect(),
+        tasks: ranking.tasks,
+    }))
 }
 
-/// `GET /api/projects/{project}/review`: what a person should look at.
+/// What a person should look at: suspected label errors, near-copies, outliers, rare classes, when to stop
+#[utoipa::path(get, path = "/api/projects/{project}/review", tag = STATUS, params(("project" = i64, Path)),
+    responses((status = 200, description = "what there is to look at", body = shapes::Review)))]
 pub async fn review(state: web::Data<State>, request: HttpRequest) -> Result<Json<Review>, ApiError> {
     let project = project_id(&state, &request).await?;
     Ok(Json(state.queue.review(project).await?))

@@ -1,28 +1,42 @@
 //! `POST /setup`: Label Studio asks for the version several times a second; the answer is a look-up in memory.
 
 use actix_web::web::{self, Json, Payload};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::State;
 use super::body;
 use super::error::ApiError;
+use super::openapi::PROTOCOL;
 use crate::domain::project::ProjectRef;
 use crate::training::Sighting;
 
-/// The request as Label Studio 1.23 sends it; every field may be absent.
-#[derive(Deserialize)]
+/// The request as Label Studio 1.23 sends it; every field may be absent
+#[derive(Deserialize, ToSchema)]
 pub struct SetupRequest {
     /// `"{id}.{created_at}"`, or just the id.
     #[serde(default)]
+    #[schema(value_type = String, required = false, example = "2.1795432467")]
     project: Value,
+    /// The label config.
     #[serde(default)]
     schema: Option<String>,
 }
 
-/// Answers the version that serves the project now. What the request tells of the project is written down
-/// behind the answer.
-pub async fn setup(state: web::Data<State>, payload: Payload) -> Result<Json<Value>, ApiError> {
+/// The version that serves the project
+#[derive(Serialize, ToSchema)]
+pub struct SetupAnswer {
+    /// `untrained` while nothing can be predicted.
+    model_version: String,
+}
+
+/// Which version serves the project now
+///
+/// Answered from memory; what the request tells of the project is written down behind the answer.
+#[utoipa::path(post, path = "/setup", tag = PROTOCOL, request_body = SetupRequest,
+    responses((status = 200, description = "for any label config", body = SetupAnswer)))]
+pub async fn setup(state: web::Data<State>, payload: Payload) -> Result<Json<SetupAnswer>, ApiError> {
     let request: SetupRequest = body::read(payload, state.limits.bytes).await?;
     let project = ProjectRef::from_json(&request.project);
     let schema = request.schema.unwrap_or_default();
@@ -33,5 +47,5 @@ pub async fn setup(state: web::Data<State>, payload: Payload) -> Result<Json<Val
     if let Some(project) = project {
         state.training.saw_project(Sighting::new(project, schema));
     }
-    Ok(Json(json!({ "model_version": version })))
+    Ok(Json(SetupAnswer { model_version: version }))
 }

@@ -6,14 +6,36 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Payload};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::State;
 use super::body;
 use super::error::ApiError;
+use super::openapi::PROTOCOL;
 use crate::domain::events::WebhookEvent;
 
-/// Stores the event and starts what follows from it; 201 for events that teach, 200 for all others.
+/// What became of an event
+#[derive(Serialize, ToSchema)]
+pub struct EventAnswer {
+    /// `ok` for events that teach, `noted` for all others.
+    status: &'static str,
+    /// Always empty.
+    result: Map<String, Value>,
+    /// The job, if a training is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+}
+
+/// Tells an event; the answer comes after it is committed
+///
+/// A second delivery of the same event changes nothing.
+#[utoipa::path(post, path = "/webhook", tag = PROTOCOL,
+    request_body(content = Object, description = "the event as Label Studio sends it, with `action` and `project`"),
+    responses(
+        (status = 201, description = "annotations and `START_TRAINING`", body = EventAnswer),
+        (status = 200, description = "all other events", body = EventAnswer)))]
 pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpResponse, ApiError> {
     let event: Value = body::read(payload, state.limits.bytes).await?;
     let digest = blake3::hash(event.to_string().as_bytes()).to_hex().to_string();
@@ -24,9 +46,9 @@ pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpRe
         .await
         .map_err(|_| ApiError::Interrupted)??;
     let status = if teaches { StatusCode::CREATED } else { StatusCode::OK };
-    let mut answer = json!({ "status": if teaches { "ok" } else { "noted" }, "result": {} });
-    if let Some(job) = outcome.job {
-        answer["job"] = json!(job.to_string());
-    }
-    Ok(HttpResponse::build(status).json(answer))
+    Ok(HttpResponse::build(status).json(EventAnswer {
+        status: if teaches { "ok" } else { "noted" },
+        result: Map::new(),
+        job: outcome.job.map(|job| job.to_string()),
+    }))
 }

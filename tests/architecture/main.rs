@@ -1,5 +1,6 @@
 //! The plan of the house as a test: which room may use which, and what stays behind which wall.
 
+mod metrics;
 mod source;
 
 use std::fs;
@@ -35,6 +36,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("object_store", &["blobs"]),
     ("reqwest", &["labelstudio"]),
     ("clap", &["cli", "config", "main"]),
+    ("utoipa", &["http"]),
     ("SystemTime::now", &["config", "app", "cli", "main"]),
     ("Timestamp::now", &["config", "app", "cli", "main"]),
     ("Zoned::now", &["config", "app", "cli", "main"]),

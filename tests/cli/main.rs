@@ -8,6 +8,8 @@ mod predict;
 mod project;
 mod rank;
 mod select;
+mod settings;
+mod shell;
 mod simulate;
 mod support;
 mod train;

@@ -9,7 +9,7 @@ const BASIC: [&str; 4] = ["--basic-auth-user", "me", "--basic-auth-pass", "hush"
 #[tokio::test]
 async fn with_a_password_every_route_wants_it() {
     let server = Server::start(&BASIC).await;
-    for path in ["/health", "/metrics", "/api/projects", "/versions", "/nothing"] {
+    for path in ["/health", "/metrics", "/api/projects", "/api/openapi.json", "/versions", "/nothing"] {
         let answer = server.get(path).await;
         assert_eq!(answer.status(), 401, "{path}");
         assert!(answer.headers().contains_key("www-authenticate"), "{path}");

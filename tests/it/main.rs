@@ -7,6 +7,7 @@ mod bad_input;
 mod fixtures;
 mod images;
 mod learning;
+mod openapi;
 mod protocol;
 mod publish;
 mod queue;

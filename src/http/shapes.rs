@@ -1,0 +1,193 @@
+//! How the answers of other rooms look, for the description of the HTTP API: `utoipa` stays in this room.
+//!
+//! `tests/it/openapi.rs` holds real answers against these, in both directions.
+
+#![expect(dead_code, reason = "these types are only described")]
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One task's prediction, as Label Studio stores it.
+#[derive(Serialize, ToSchema)]
+pub struct Prediction {
+    /// One region for each head that chose something.
+    result: Vec<Region>,
+    /// 0 to 1, low where a person should look.
+    score: f64,
+    model_version: String,
+}
+
+/// A task's entry in the answer of `/predict`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Entry {
+    Prediction(Prediction),
+    /// An empty list: nothing can be said about this task.
+    Nothing(Vec<Prediction>),
+}
+
+/// What one head chose.
+#[derive(Serialize, ToSchema)]
+pub struct Region {
+    id: String,
+    /// Name of the `<Choices>`.
+    from_name: String,
+    /// Name of the `<Image>`.
+    to_name: String,
+    /// Always `choices`.
+    r#type: String,
+    value: RegionValue,
+    /// Calibrated probability of what was chosen.
+    score: f64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RegionValue {
+    choices: Vec<Choice>,
+}
+
+/// A class: its name, or under `allowNested="true"` the names from the topmost parent down.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Choice {
+    Name(String),
+    Path(Vec<String>),
+}
+
+/// Where a job stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum JobState {
+    Queued,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+/// How far the background has come with a project's images.
+#[derive(ToSchema)]
+pub struct PoolProgress {
+    tasks: usize,
+    embedded: usize,
+    /// Tasks whose image can't be had.
+    failed: usize,
+}
+
+/// A head of the label config, and what answers for it now.
+#[derive(ToSchema)]
+pub struct ServingHead {
+    from_name: String,
+    classes: Vec<String>,
+    /// `own`, `starter` or `nothing`.
+    served_by: String,
+    /// What it takes before something can be predicted.
+    missing: Option<String>,
+    /// Classes that were added since the training.
+    unlearnt_classes: Vec<String>,
+}
+
+/// A head of a version.
+#[derive(ToSchema)]
+pub struct HeadCard {
+    from_name: String,
+    to_name: String,
+    /// `single` or `multiple`.
+    kind: String,
+    classes: Vec<String>,
+    /// `own`, or `starter` while that is better on the project's labels.
+    source: String,
+    /// Feature groups and their weights.
+    groups: Vec<(String, f64)>,
+    refined: bool,
+    evaluation: Option<Evaluation>,
+    starter_accuracy: Option<f64>,
+    /// Left out where there is none.
+    #[schema(required = false)]
+    suspects: Vec<Suspect>,
+    /// Left out where there is none.
+    #[schema(required = false)]
+    near_copies: Vec<Vec<i64>>,
+}
+
+/// Measured out of fold, on the labels the version learnt from.
+#[derive(ToSchema)]
+pub struct Evaluation {
+    /// Images.
+    n: usize,
+    accuracy: f64,
+    /// 95 %.
+    interval: (f64, f64),
+    /// Accuracy of always giving the most frequent answer.
+    majority: f64,
+    /// For each class; null where it has no label.
+    recall: Vec<Option<f64>>,
+    /// Labels of each class.
+    support: Vec<usize>,
+    /// Nats.
+    log_loss: f64,
+    brier: f64,
+}
+
+/// A label that a model which had not seen it does not believe.
+#[derive(ToSchema)]
+pub struct Suspect {
+    task: i64,
+    given: String,
+    likely: String,
+    p_given: f64,
+    p_likely: f64,
+}
+
+/// A task of the ranking.
+#[derive(ToSchema)]
+pub struct Ranked {
+    task: i64,
+    /// The strategy's own measure; larger is more useful.
+    score: f64,
+    reason: String,
+    prediction: Option<Prediction>,
+}
+
+/// What a person should look at in a project.
+#[derive(ToSchema)]
+pub struct Review {
+    version: Option<String>,
+    heads: Vec<HeadReview>,
+    /// Open tasks unlike all others, the farthest first.
+    outliers: Vec<Outlier>,
+}
+
+/// What a person should look at in one head.
+#[derive(ToSchema)]
+pub struct HeadReview {
+    from_name: String,
+    /// Classes and their labels.
+    labels: Vec<(String, usize)>,
+    /// Classes without a label.
+    unseen_classes: Vec<String>,
+    /// Classes with less than a quarter of an equal share.
+    rare_classes: Vec<String>,
+    suspects: Vec<Suspect>,
+    /// Labelled tasks with the same picture but for small changes.
+    near_copies: Vec<Vec<i64>>,
+    stop: StopHint,
+}
+
+/// Whether more labels still help.
+#[derive(ToSchema)]
+pub struct StopHint {
+    may_stop: bool,
+    /// Agreement of each of the last rounds with the one before, the newest first.
+    kappas: Vec<f64>,
+    /// Accuracy gained over the last two rounds.
+    gain: Option<f64>,
+    reason: String,
+}
+
+#[derive(ToSchema)]
+pub struct Outlier {
+    task: i64,
+    /// Cosine distance to the nearest other task, 0 to 2.
+    distance: f64,
+}
