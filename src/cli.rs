@@ -94,6 +94,10 @@ impl Cli {
     /// # Errors
     /// Whatever made the command fail, in words for the person at the terminal.
     pub fn run(self) -> anyhow::Result<()> {
+        if !matches!(self.command, Command::Serve(_)) {
+            // `weathervane rank | head` ends quietly, as other programs do; a server outlives whoever reads its log.
+            sigpipe::reset();
+        }
         telemetry::init_logs(&self.log_level, self.log_format == LogFormat::Json);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {

@@ -75,28 +75,26 @@ impl Scene {
     /// The frame as a file.
     pub fn jpeg(&self) -> ImageResult<Vec<u8>> {
         let mut bytes = Vec::new();
-        let picture = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| self.pixel(x, y));
+        // The camera sways a little from day to day.
+        let sway = 0.02 * unit(hash(self.seed + 2));
+        let columns: Vec<Column> = (0..WIDTH).map(|x| Column::of(x as f32 / WIDTH as f32 + sway)).collect();
+        let picture = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| self.pixel(&columns[x as usize], x, y));
         JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&picture)?;
         Ok(bytes)
     }
 
-    fn pixel(&self, x: u32, y: u32) -> Rgb<u8> {
-        // The camera sways a little from day to day.
-        let (u, v) = (x as f32 / WIDTH as f32 + 0.02 * unit(hash(self.seed + 2)), y as f32 / HEIGHT as f32);
-        let colour = mix(self.land(u, v), self.cloud_colour(v), self.clouds(u, v));
+    fn pixel(&self, column: &Column, x: u32, y: u32) -> Rgb<u8> {
+        let v = y as f32 / HEIGHT as f32;
+        let clouds = self.clouds(column.u, v);
+        let land = if clouds < 1.0 { self.land(column, v) } else { [0.0; 3] };
+        let colour = mix(land, self.cloud_colour(v), clouds);
         let grain = 6.0 * (unit(hash(self.seed ^ (y * WIDTH + x))) - 0.5);
         Rgb(colour.map(|channel| (255.0 * channel * self.light + grain).clamp(0.0, 255.0) as u8))
     }
 
     /// Sky, the far range, the near mountain.
-    fn land(&self, u: f32, v: f32) -> [f32; 3] {
-        let ridge = |height: f32, rough: f32, seed: u32| {
-            let shape = noise(u * 3.0, 0.0, seed)
-                + 0.4 * noise(u * 11.0, 0.0, seed)
-                + 0.15 * noise(u * 40.0, 0.0, seed);
-            height - rough * shape
-        };
-        let (far, near) = (ridge(0.62, 0.16, 11), ridge(0.98, 0.34, 23));
+    fn land(&self, column: &Column, v: f32) -> [f32; 3] {
+        let &Column { u, far, near } = column;
         let texture = 0.12 * noise(u * 60.0, v * 60.0, 31);
         if v > near {
             // The snow line comes down in winter.
@@ -124,6 +122,25 @@ impl Scene {
         let at_range = 1.0 - ((v - 0.5) / 0.35).powi(2).min(1.0);
         let density = 2.4 * self.cover - 0.75 + 0.45 * at_range * self.cover.sqrt();
         (1.8 * (billow - 0.5) + density).clamp(0.0, 1.0)
+    }
+}
+
+/// Where the mountains begin in one column of the picture, as shares of its width and height.
+struct Column {
+    u: f32,
+    far: f32,
+    near: f32,
+}
+
+impl Column {
+    fn of(u: f32) -> Self {
+        let ridge = |height: f32, rough: f32, seed: u32| {
+            let shape = noise(u * 3.0, 0.0, seed)
+                + 0.4 * noise(u * 11.0, 0.0, seed)
+                + 0.15 * noise(u * 40.0, 0.0, seed);
+            height - rough * shape
+        };
+        Self { u, far: ridge(0.62, 0.16, 11), near: ridge(0.98, 0.34, 23) }
     }
 }
 

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::{Date, Time};
 
 use catalogue::Catalogue;
+pub use catalogue::{METADATA, SKIPPED};
 use fetch::{Fetcher, Outcome};
 use plan::{Frame, Preset};
 
@@ -121,7 +122,7 @@ impl Collect {
                 tally.failures.first().map_or(String::new(), |first| format!(": {first}"))
             );
         }
-        println!("{}", self.out.join(catalogue::METADATA).display());
+        println!("{}", self.out.join(METADATA).display());
         Ok(())
     }
 

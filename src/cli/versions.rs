@@ -31,12 +31,18 @@ pub struct Versions {
 #[derive(clap::Subcommand)]
 enum What {
     /// All versions, the newest first; `*` marks the one that serves
+    #[command(after_help = "Example:\n  weathervane versions list --project 1 --format json")]
     List(List),
     /// What is known of one version, as JSON
+    #[command(after_help = "Example:\n  weathervane versions show 3 --project 1")]
     Show(One),
     /// Let a version serve until the next training
+    #[command(after_help = "Example:\n  weathervane versions activate 2 --project 1")]
     Activate(One),
     /// Write a version as a file, with a JSON card beside it
+    #[command(
+        after_help = "Example:\n  weathervane versions export 3 --project 1 --format onnx --out weather.onnx"
+    )]
     Export(Export),
 }
 

@@ -94,10 +94,10 @@ pub fn range(template: &str, first: DateTime, last: Date, every: Duration) -> an
             "`{template}` has no date in it; put strftime fields where the date stands, such as %Y/%m%d, or use --latest"
         );
     }
-    let step = SignedDuration::try_from(every)?;
+    let (fields, step) = (fields(template), SignedDuration::try_from(every)?);
     let (mut frames, mut time) = (Vec::new(), first);
     while time.date() <= last {
-        let source = strtime::format(template, time).with_context(|| {
+        let source = strtime::format(&fields, time).with_context(|| {
             format!("`{template}` can't be filled in; a % that is no field is written %%")
         })?;
         if frames.last().is_some_and(|before: &Frame| before.source == source) {
@@ -116,6 +116,23 @@ pub fn range(template: &str, first: DateTime, last: Date, every: Duration) -> an
         bail!("no frame between {first} and the end of {last}; choose an earlier --at");
     }
     Ok(frames)
+}
+
+/// The template with percent-encoded letters, such as `%20`, protected: strftime would take the digits as a width.
+fn fields(template: &str) -> String {
+    let mut protected = String::with_capacity(template.len());
+    for (at, c) in template.char_indices() {
+        let encoded = |next: &str| {
+            let mut next = next.chars();
+            next.next().is_some_and(|c| c.is_ascii_digit())
+                && next.next().is_some_and(|c| c.is_ascii_hexdigit())
+        };
+        if c == '%' && encoded(&template[at + 1..]) {
+            protected.push('%');
+        }
+        protected.push(c);
+    }
+    protected
 }
 
 /// The frame that an address shows now.
@@ -209,7 +226,9 @@ mod tests {
         assert!(error("http://a/%Y.jpg", "2020-01-01", "1d").contains("ends before it starts"));
         assert!(error("http://a/b.jpg", "2020-02-01", "1d").contains("no date"));
         assert!(error("http://a/%Y%m%d.jpg", "2020-02-01", "1h").contains("same address"));
-        assert!(error("http://a/%Y%2F", "2020-02-01", "1d").contains("%%"));
+        assert!(error("http://a/%Y%!", "2020-02-01", "1d").contains("%%"));
+        let frames = range("http://a/%20%Y%2F%m%d", first, day("2020-01-02"), span("1d").unwrap()).unwrap();
+        assert_eq!(frames[0].source, "http://a/%202020%2F0102");
     }
 
     #[test]
