@@ -5,6 +5,7 @@
 //! Studio is the truth about annotations: its export repairs what webhooks lost.
 
 mod dataset;
+mod heard;
 mod intake;
 mod reconcile;
 mod run;
@@ -25,6 +26,8 @@ use crate::model::FitError;
 use crate::models::{Models, ModelsError};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
+use heard::Heard;
+pub use heard::Webhooks;
 pub use intake::Sighting;
 pub use trainer::{Trainer, TrainerThread};
 
@@ -115,6 +118,7 @@ struct Inner {
     wake: Notify,
     configs: Cache<[u8; 32], Arc<LabelConfig>>,
     sightings: Cache<ProjectId, [u8; 32]>,
+    heard: Heard,
 }
 
 /// What training needs from other rooms.
@@ -147,6 +151,7 @@ impl Training {
             wake,
             configs,
             sightings,
+            heard: Heard::default(),
         }))
     }
 

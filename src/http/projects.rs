@@ -73,6 +73,8 @@ async fn summary(state: &State, row: &Project) -> Result<Value, ApiError> {
             "problem": state.queue.problem(row.id),
             "pool": state.queue.progress(row.id).await?,
         },
+        "webhooks": state.training.webhooks(row.id),
+        "deleted_at_us": row.deleted_at,
         "heads": heads,
         "problem": problem.or_else(|| row.problem.clone()),
         "ignored": config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),
