@@ -1,5 +1,8 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod address;
+mod connect;
+mod doctor;
 mod export;
 pub mod folder;
 mod healthcheck;
@@ -8,6 +11,8 @@ mod rank;
 mod serve;
 mod simulate;
 mod starter;
+mod steps;
+mod wiring;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +39,8 @@ const EXAMPLES: &str = "\
 Examples:
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
+  weathervane connect --create Weather --label-config label_config.xml --images photos --upload
+  weathervane doctor --project 1
   weathervane rank --project 1
   weathervane healthcheck
 
@@ -43,6 +50,10 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
+    Connect(Box<connect::Connect>),
+    /// Look for what keeps Label Studio and this server from working together, and say what to do
+    Doctor(Box<doctor::Doctor>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
     /// Ask a running server for its health; for container health checks
@@ -65,6 +76,8 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Connect(command) => runtime.block_on(command.run()),
+            Command::Doctor(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
             Command::Healthcheck(command) => runtime.block_on(command.run()),
             Command::Simulate(command) => runtime.block_on(command.run()),
