@@ -72,8 +72,9 @@ settings() {
     # Nothing is sent to anybody.
     export COLLECT_ANALYTICS=false collect_analytics=false LATEST_VERSION_CHECK=false
     export SENTRY_DSN= FRONTEND_SENTRY_DSN= FEATURE_FLAGS_OFFLINE=true
-    # Without the first an ML backend on loopback is refused; without the second its webhook is silently missing.
-    export ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false
+    # With the first on, as is the default, an ML backend on loopback is refused; with the second its webhook is silently
+    # missing. Tests of just that switch them on.
+    export ML_BLOCK_LOCAL_IP=${ML_BLOCK_LOCAL_IP:-false} SSRF_PROTECTION_ENABLED=${SSRF_PROTECTION_ENABLED:-false}
     export LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="$1/files"
     # The account is made on the first start only; its token is of the legacy kind, which is off by default.
     export LABEL_STUDIO_USERNAME="$EMAIL" LABEL_STUDIO_PASSWORD="$PASSWORD" LABEL_STUDIO_USER_TOKEN="$TOKEN"

@@ -29,6 +29,8 @@ use crate::{http, telemetry};
 mod background;
 mod connect;
 
+pub use connect::{backbone, client};
+
 /// Images in flight over all requests; beyond them callers are asked to come back.
 const MAX_IMAGES_IN_FLIGHT: usize = 20_000;
 

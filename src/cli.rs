@@ -1,7 +1,10 @@
 //! The command line: thin, it calls the rooms the server uses.
 
+mod address;
 mod collect;
 mod completions;
+mod connect;
+mod doctor;
 mod evaluate;
 mod export;
 mod eye;
@@ -20,9 +23,11 @@ mod select;
 mod serve;
 mod simulate;
 mod starter;
+mod steps;
 mod train;
 mod typed_host;
 mod versions;
+mod wiring;
 
 use clap::{Parser, Subcommand};
 
@@ -49,6 +54,8 @@ const EXAMPLES: &str = "\
 Examples:
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
+  weathervane connect --create Weather --label-config label_config.xml --images photos --upload
+  weathervane doctor --project 1
   weathervane rank --project 1
   weathervane train --export export.json --images photos --out model.safetensors
   weathervane predict photo.jpg --model model.safetensors
@@ -64,6 +71,10 @@ enum Command {
     Collect(Box<collect::Collect>),
     /// Choose the images of a folder that are worth labelling first
     Select(Box<select::Select>),
+    /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
+    Connect(Box<connect::Connect>),
+    /// Look for what keeps Label Studio and this server from working together, and say what to do
+    Doctor(Box<doctor::Doctor>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
     /// Train once: a project as the server would, or a model file from a Label Studio export
@@ -104,6 +115,8 @@ impl Cli {
             Command::Serve(command) => runtime.block_on(command.run()),
             Command::Collect(command) => runtime.block_on(command.run()),
             Command::Select(command) => runtime.block_on(command.run()),
+            Command::Connect(command) => runtime.block_on(command.run()),
+            Command::Doctor(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
             Command::Train(command) => runtime.block_on(command.run()),
             Command::Predict(command) => runtime.block_on(command.run()),

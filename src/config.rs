@@ -89,11 +89,11 @@ pub struct StorageSettings {
 #[command(next_help_heading = "Label Studio")]
 pub struct LabelStudioSettings {
     /// Address of Label Studio as seen from this program, with its sub-path if it has one
-    #[arg(long, env = "LABEL_STUDIO_URL", value_name = "URL")]
+    #[arg(long, visible_alias = "label-studio", env = "LABEL_STUDIO_URL", value_name = "URL")]
     pub label_studio_url: Option<String>,
 
     /// API token: a personal access token or a legacy token, told apart by themselves
-    #[arg(long, env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
+    #[arg(long, visible_alias = "token", env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
     pub label_studio_api_key: Option<SecretString>,
 
     /// Directory that Label Studio serves as local files, if it is mounted here: images are then read directly

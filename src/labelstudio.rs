@@ -8,14 +8,23 @@
 mod call;
 mod client;
 mod error;
+mod files;
+mod hooks;
 mod media;
+mod probe;
 mod project;
+mod setup;
 mod token;
 mod wire;
 
+pub use call::FilePart;
 pub use client::{Account, Client, ClientConfig};
 pub use error::LabelStudioError;
+pub use files::{LocalStorage, stored_name};
+pub use hooks::{Credentials, Guard, Hook};
 pub use media::{BasicCredentials, ImageProblem, Media, MediaConfig, MediaError};
+pub use probe::{Heard, Probe, ProbeError};
 pub use project::{BackendRow, ProjectSettings, StoredVersion, TaskPage};
+pub use setup::{Greeting, LabelCounts, ProjectDetails};
 pub use token::TokenKind;
 pub use wire::install_tls;

@@ -5,6 +5,7 @@
 //! Studio is the truth about annotations: its export repairs what webhooks lost.
 
 mod dataset;
+mod heard;
 mod intake;
 mod reconcile;
 mod run;
@@ -26,6 +27,8 @@ use crate::models::{Models, ModelsError};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 pub use dataset::{assemble, classes_seen};
+use heard::Heard;
+pub use heard::Webhooks;
 pub use intake::Sighting;
 pub use trainer::{Trainer, TrainerThread};
 
@@ -116,6 +119,7 @@ struct Inner {
     wake: Notify,
     configs: Cache<[u8; 32], Arc<LabelConfig>>,
     sightings: Cache<ProjectId, [u8; 32]>,
+    heard: Heard,
 }
 
 /// What training needs from other rooms.
@@ -148,6 +152,7 @@ impl Training {
             wake,
             configs,
             sightings,
+            heard: Heard::default(),
         }))
     }
 

@@ -16,7 +16,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for one answer of Label Studio's API: an export of a large project takes some seconds.
 const API_TIMEOUT: Duration = Duration::from_secs(120);
 
-pub(super) fn backbone(settings: &ModelSettings) -> Result<Arc<dyn Backbone>, ModelError> {
+/// Loads the backbone that the settings name.
+///
+/// # Errors
+/// Its file can't be used, or the device is not built in.
+pub fn backbone(settings: &ModelSettings) -> Result<Arc<dyn Backbone>, ModelError> {
     let device = match settings.device {
         Device::Flex => DeviceChoice::Flex,
         Device::Ndarray => DeviceChoice::NdArray,
@@ -31,7 +35,11 @@ pub(super) fn starter(settings: &Settings) -> Option<Starter> {
     Starter::built_in().inspect_err(|error| tracing::error!(%error, "starter model left out")).ok()
 }
 
-pub(super) fn client(settings: &Settings) -> anyhow::Result<Client> {
+/// A client of the configured Label Studio; nothing is asked yet.
+///
+/// # Errors
+/// Address or token can't be ones that work.
+pub fn client(settings: &Settings) -> anyhow::Result<Client> {
     Ok(Client::new(ClientConfig {
         base_url: settings.label_studio.base_url()?,
         token: settings.label_studio.label_studio_api_key.clone(),

@@ -5,10 +5,12 @@
 //! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
 mod classes;
+mod dropped;
 mod heads;
 mod xml;
 
 pub use classes::MAX_CLASSES;
+pub use dropped::Dropped;
 pub use heads::MAX_HEADS;
 pub use xml::{MAX_ATTRIBUTES, MAX_CONFIG_BYTES, MAX_DEPTH, MAX_NAMESPACES, MAX_NODES};
 

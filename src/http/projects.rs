@@ -14,6 +14,7 @@ use super::shapes;
 use crate::domain::ids::ProjectId;
 use crate::queue::PoolProgress;
 use crate::storage::{Project, Version};
+use crate::training::Webhooks;
 
 /// Jobs and versions a project's page lists.
 const RECENT: usize = 20;
@@ -41,6 +42,10 @@ pub struct Summary {
     version: String,
     pinned: bool,
     queue: QueueSummary,
+    #[schema(value_type = shapes::Webhooks)]
+    webhooks: Webhooks,
+    /// When Label Studio was found to have deleted it, Unix microseconds.
+    deleted_at_us: Option<i64>,
     #[schema(value_type = Vec<shapes::ServingHead>)]
     heads: Value,
     /// Why nothing is predicted or learnt.
@@ -149,6 +154,8 @@ async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
             problem: state.queue.problem(row.id),
             pool: state.queue.progress(row.id).await?,
         },
+        webhooks: state.training.webhooks(row.id),
+        deleted_at_us: row.deleted_at,
         heads,
         problem: problem.or_else(|| row.problem.clone()),
         ignored: config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),

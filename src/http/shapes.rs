@@ -65,6 +65,16 @@ pub enum JobState {
     Cancelled,
 }
 
+/// Webhooks of one project since the start of the process
+#[derive(ToSchema)]
+pub struct Webhooks {
+    received: u64,
+    /// Label Studio's name of the last one's event.
+    last_action: Option<String>,
+    /// Unix microseconds.
+    last_at_us: Option<i64>,
+}
+
 /// How far the background has come with a project's images.
 #[derive(ToSchema)]
 pub struct PoolProgress {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,12 +29,27 @@ pub(super) struct Call {
     path: String,
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
+    files: Vec<FilePart>,
+}
+
+/// A file to upload. Cloning shares its bytes.
+#[derive(Clone, Debug)]
+pub struct FilePart {
+    pub name: String,
+    pub bytes: Bytes,
 }
 
 impl Call {
     /// `path` is below Label Studio's address, e.g. `api/projects/3`.
     pub(super) fn new(doing: impl Into<String>, method: Method, path: impl Into<String>) -> Self {
-        Self { doing: doing.into(), method, path: path.into(), query: Vec::new(), body: None }
+        Self {
+            doing: doing.into(),
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            files: Vec::new(),
+        }
     }
 
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -43,6 +60,20 @@ impl Call {
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// Sends files as a form does, in place of a body.
+    pub(super) fn files(mut self, files: Vec<FilePart>) -> Self {
+        self.files = files;
+        self
+    }
+
+    fn form(&self) -> Form {
+        self.files.iter().enumerate().fold(Form::new(), |form, (index, file)| {
+            let part = Part::stream_with_length(file.bytes.clone(), file.bytes.len() as u64)
+                .file_name(file.name.clone());
+            form.part(format!("file{index}"), part)
+        })
     }
 
     /// Whether it does no harm when it arrives twice: our PATCHes set fields to fixed values, a POST creates.
@@ -87,6 +118,20 @@ impl Client {
         self.read(call, self.send(call, None).await?, limit).await
     }
 
+    /// Makes a call without the token, once, and gives the answer's headers too.
+    pub(super) async fn json_with_headers<T>(
+        &self,
+        call: &Call,
+        limit: usize,
+    ) -> Result<(HeaderMap, T), LabelStudioError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let response = self.send(call, None).await?;
+        let headers = response.headers().clone();
+        Ok((headers, self.read(call, response, limit).await?))
+    }
+
     /// Sends once, and again with a new access token if Label Studio refused the one in use.
     async fn authorised(&self, call: &Call) -> Result<Response, LabelStudioError> {
         let header = self.authorization().await?.ok_or(LabelStudioError::NoToken)?;
@@ -107,6 +152,9 @@ impl Client {
         }
         if let Some(body) = &call.body {
             request = request.json(body);
+        }
+        if !call.files.is_empty() {
+            request = request.multipart(call.form());
         }
         request.send().await.map_err(|error| call.unreachable(&error, &url, self))
     }

@@ -35,10 +35,16 @@ pub struct BackendRow {
     /// What its `/setup` answered last.
     #[serde(default)]
     pub model_version: Option<String>,
+    /// `CO` where health and set-up answered just now; else `DI`, `ER`, `TR` or `PR`.
     #[serde(default)]
-    auth_method: Option<String>,
+    pub state: Option<String>,
+    /// Why it is not connected.
     #[serde(default)]
-    basic_auth_user: Option<String>,
+    pub error_message: Option<String>,
+    #[serde(default)]
+    pub(super) auth_method: Option<String>,
+    #[serde(default)]
+    pub(super) basic_auth_user: Option<String>,
 }
 
 /// The settings of a project that decide which task comes next.

@@ -82,6 +82,7 @@ pub(super) async fn complaint(mut response: Response) -> String {
 fn words(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(Value::String(text)) => text,
+        Ok(json) if json["validation_errors"].is_object() => validation(&json["validation_errors"]),
         Ok(json) => match ["detail", "message", "error"].iter().find_map(|key| json.get(key)?.as_str()) {
             Some(text) => text.to_owned(),
             None => json.to_string(),
@@ -89,6 +90,16 @@ fn words(body: &[u8]) -> String {
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     if text.trim_start().starts_with('<') { String::new() } else { one_line(&text, MAX_WORDS_CHARS) }
+}
+
+/// What Label Studio says of each field of a body it refused, beside a `detail` that says nothing.
+fn validation(fields: &Value) -> String {
+    let field = |(name, told): (&String, &Value)| {
+        let lines: Vec<&str> = told.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let told = if lines.is_empty() { told.to_string() } else { lines.join(" ") };
+        if name == "non_field_errors" { told } else { format!("{name}: {told}") }
+    };
+    fields.as_object().into_iter().flatten().map(field).collect::<Vec<_>>().join("; ")
 }
 
 /// The innermost reason of a failed request. The address is left out: its query may hold a signature.
@@ -130,8 +141,12 @@ mod tests {
         for (body, said) in [
             (r#"{"id": "x", "status_code": 401, "detail": "Invalid token."}"#, "Invalid token."),
             (
-                r#"{"validation_errors": {"title": ["too short"]}}"#,
-                r#"{"validation_errors":{"title":["too short"]}}"#,
+                r#"{"detail": "Validation error", "validation_errors": {"title": ["too short"]}}"#,
+                "title: too short",
+            ),
+            (
+                r#"{"detail": "Validation error", "validation_errors": {"non_field_errors": ["no", "root"], "x": {"y": 1}}}"#,
+                r#"no root; x: {"y":1}"#,
             ),
             (r#""just\ntext""#, "just text"),
             ("Bad Gateway\n", "Bad Gateway"),

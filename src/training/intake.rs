@@ -130,6 +130,7 @@ impl Training {
         };
         let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
+        self.0.heard.note(record.project.id, &record.action, now);
         if !(outcome.duplicate || record.tasks.is_empty() && record.deleted_tasks.is_empty()) {
             self.0.queue.tasks_changed(record.project.id, record.tasks.iter().map(|task| task.id));
         }

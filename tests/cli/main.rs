@@ -1,6 +1,7 @@
 //! The real binary on small files: what it prints, and what it says of wrong input.
 
 mod collect;
+mod connect;
 mod evaluate;
 mod export;
 mod onnx;

@@ -12,6 +12,7 @@ mod support;
 mod access;
 mod browser;
 mod changes;
+mod connect;
 mod imported;
 mod main_loop;
 mod outages;

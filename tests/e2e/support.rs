@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod browser;
+pub mod command;
 pub mod label_studio;
 pub mod pictures;
 

@@ -62,6 +62,16 @@ impl Backend {
         self.process.wait().expect("an ended process");
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it keeps what it knows.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
     /// What `GET /api/projects/{project}` says.
     pub async fn project(&self, project: i64) -> Value {
         let answer =

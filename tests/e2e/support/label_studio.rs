@@ -46,10 +46,25 @@ impl LabelStudio {
         Ok(Self { url, token, email: read("_EMAIL")?, password: read("_PASSWORD")?, http })
     }
 
+    /// The same account at another address.
+    pub fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
+    /// The same server with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
     /// A new project with the weather label config.
     pub async fn project(&self, title: &str) -> Project {
         let made = self.post("/api/projects", &json!({"title": title, "label_config": WEATHER})).await;
         Project { id: made["id"].as_i64().expect("a project id"), label_studio: self.clone() }
+    }
+
+    /// A project that is there already.
+    pub fn known_project(&self, id: i64) -> Project {
+        Project { id, label_studio: self.clone() }
     }
 
     /// A personal access token.
@@ -64,6 +79,14 @@ impl LabelStudio {
 
     pub async fn post(&self, path: &str, body: &Value) -> Value {
         read(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Value {
+        read(self.request(Method::PATCH, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) {
+        read(self.request(Method::DELETE, path)).await;
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -102,6 +125,12 @@ impl Project {
     /// Imports tasks as JSON and gives their ids.
     pub async fn import(&self, tasks: &Value) -> Value {
         self.label_studio.post(&format!("/api/projects/{}/import?return_task_ids=true", self.id), tasks).await
+    }
+
+    /// Its webhooks.
+    pub async fn webhooks(&self) -> Vec<Value> {
+        let hooks = self.label_studio.get(&format!("/api/webhooks/?project={}", self.id)).await;
+        hooks.as_array().expect("webhooks").clone()
     }
 
     /// Every task in the order of its id; the class is in the uploaded file's name, behind eight hex digits.

@@ -1,0 +1,151 @@
+//! `weathervane connect`.
+
+mod backend;
+mod images;
+mod project;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::HouseArgs;
+use super::address::{Address, AddressArgs};
+use super::steps::{Format, Report, Step};
+use super::wiring;
+use crate::app;
+use crate::domain::ids::ProjectId;
+use crate::domain::label_config::LabelConfig;
+use crate::labelstudio::Client;
+
+/// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
+#[derive(clap::Args)]
+#[command(
+    next_help_heading = "Project",
+    after_help = "\
+Examples:
+  weathervane connect --label-studio http://127.0.0.1:8080 --token ... --create Weather \\
+      --label-config label_config.xml --images /data/photos
+  weathervane connect --create Weather --images photos --upload
+  weathervane connect --project 3 --backend-url http://weathervane:9090 \\
+      --backend-from-here http://127.0.0.1:9090
+
+Start the server (`weathervane serve`) before. Each line of stdout is a step: `ok` was right
+already, `made` and `changed` say what was done, `skipped` could not be looked at, `problem` says
+what to do. A second run changes nothing. It reads the settings of the server it connects:
+BASIC_AUTH_USER, BASIC_AUTH_PASS, SECRET_PATH, PORT, KEEP_SAMPLING.
+
+Exit codes: 0 connected, 1 there is a problem, 2 wrong usage."
+)]
+pub struct Connect {
+    #[command(flatten)]
+    target: Target,
+
+    /// Label config of the project, XML; a new project without one gets the weather example
+    #[arg(long, value_name = "FILE.xml")]
+    label_config: Option<PathBuf>,
+
+    /// What annotators read before they begin; by default two sentences, where the project has none
+    #[arg(long, value_name = "FILE")]
+    instructions: Option<PathBuf>,
+
+    /// Make a task for each image file directly in this folder, which Label Studio's machine must see below its
+    /// LOCAL_FILES_DOCUMENT_ROOT
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+
+    /// Upload the images instead: those that are not uploaded yet
+    #[arg(long, requires = "images")]
+    upload: bool,
+
+    /// How to print
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    #[command(flatten)]
+    address: AddressArgs,
+
+    #[command(flatten)]
+    house: HouseArgs,
+}
+
+/// Which project.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// Label Studio's id of the project
+    #[arg(long, value_name = "ID")]
+    project: Option<i64>,
+
+    /// Title of the project: the one that has it, or a new one
+    #[arg(long, value_name = "TITLE")]
+    create: Option<String>,
+}
+
+/// A label config that this program can learn.
+struct GivenConfig {
+    xml: String,
+    config: LabelConfig,
+}
+
+impl Connect {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let settings = &self.house.settings;
+        settings.validate()?;
+        let client = app::client(settings)?;
+        let address = self.address.address(&settings.server)?;
+        let wanted = project::Wanted {
+            id: self.target.project.map(ProjectId),
+            title: self.target.create.clone(),
+            label_config: self.label_config.as_deref().map(read_config).transpose()?,
+            instructions: self.instructions.as_deref().map(read).transpose()?,
+            keep_sampling: settings.queue.keep_sampling,
+        };
+        let images =
+            self.images.as_deref().map(|folder| images::Images::new(folder, self.upload)).transpose()?;
+        let mut report = Report::new(self.format, address.hidden());
+        let project = steps(&client, &address, &wanted, images.as_ref(), &mut report).await?;
+        if report.problems() == 0 {
+            match report.changed() {
+                true => eprintln!("connected; annotate in Label Studio, and the server learns"),
+                false => eprintln!("connected; nothing had to be changed"),
+            }
+        }
+        let changed = report.changed();
+        report.finish(json!({"project": project, "backend": address.shown(), "changed": changed}))
+    }
+}
+
+/// Takes the steps in their order; a later one that needs an earlier one is left out where that failed.
+async fn steps(
+    client: &Client,
+    address: &Address,
+    wanted: &project::Wanted,
+    images: Option<&images::Images>,
+    report: &mut Report,
+) -> anyhow::Result<Option<ProjectId>> {
+    let Some(account) = report.take("Label Studio", client.verify().await) else { return Ok(None) };
+    report.add(Step::ok("Label Studio", format!("it accepts the {} of user {}", account.kind, account.id)));
+    let probe = address.probe()?;
+    if wiring::server(&probe, address, report).await.is_none() {
+        return Ok(None);
+    }
+    let Some(details) = project::set_up(client, wanted, report).await else { return Ok(None) };
+    if let Some(images) = images {
+        images.bring(client, details.id, report).await;
+    }
+    if backend::connect(client, address, details.id, report).await.is_some() {
+        wiring::delivery(client, &probe, details.id, report).await;
+    }
+    Ok(Some(details.id))
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("`{}` can't be read as text", path.display()))
+}
+
+fn read_config(path: &Path) -> anyhow::Result<GivenConfig> {
+    let xml = read(path)?;
+    let config = LabelConfig::parse(&xml).with_context(|| format!("`{}`", path.display()))?;
+    Ok(GivenConfig { xml, config })
+}

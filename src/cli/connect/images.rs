@@ -1,0 +1,155 @@
+//! The images of a folder as tasks: served by Label Studio itself, or uploaded.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::steps::{Outcome, Report, Step};
+use crate::domain::ids::ProjectId;
+use crate::labelstudio::{Client, FilePart, LabelStudioError, LocalStorage, stored_name};
+
+const STEP: &str = "images";
+
+/// Ends of the names of image files.
+const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
+
+/// Files of one upload; Label Studio takes 100.
+const FILES: usize = 50;
+
+/// Bytes from which on an upload is sent; Label Studio takes 250 MB.
+const BYTES: usize = 30_000_000;
+
+/// A folder and the way its images go.
+pub enum Images {
+    /// A path on Label Studio's machine.
+    Served(PathBuf),
+    /// Image files, by name.
+    Uploaded(Vec<PathBuf>),
+}
+
+impl Images {
+    /// # Errors
+    /// Nothing can be uploaded of this folder, or a folder of another machine is no absolute path.
+    pub fn new(folder: &Path, upload: bool) -> anyhow::Result<Self> {
+        if !upload {
+            // A folder that is not here may be one of Label Studio's machine.
+            let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+            ensure!(path.is_absolute(), "--images: no folder `{}` here", folder.display());
+            return Ok(Self::Served(path));
+        }
+        let named = || format!("--images: folder `{}` can't be read", folder.display());
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).with_context(named)? {
+            let path = entry.with_context(named)?.path();
+            if path.is_file() && is_image(&path) {
+                files.push(path);
+            }
+        }
+        let endings = ENDINGS.join(", ");
+        ensure!(!files.is_empty(), "--images: folder `{}` has no image files ({endings})", folder.display());
+        files.sort_unstable();
+        Ok(Self::Uploaded(files))
+    }
+
+    pub async fn bring(&self, client: &Client, project: ProjectId, report: &mut Report) -> Option<()> {
+        let step = match self {
+            Self::Served(folder) => serve(client, project, &folder.to_string_lossy(), report).await?,
+            Self::Uploaded(files) => {
+                let sent = upload(client, project, files).await.map_err(|error| format!("{error:#}"));
+                match report.take(STEP, sent)? {
+                    0 => Step::ok(STEP, format!("all {} are uploaded", files.len())),
+                    new => Step::new(STEP, Outcome::Made, format!("{new} of {} uploaded", files.len())),
+                }
+            }
+        };
+        report.add(step);
+        Some(())
+    }
+}
+
+fn is_image(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// Has Label Studio serve the folder, and make tasks of what is new in it.
+async fn serve(client: &Client, project: ProjectId, folder: &str, report: &mut Report) -> Option<Step> {
+    let before = report.take(STEP, client.project_details(project).await)?.task_number;
+    let known = report.take(STEP, client.local_storages(project).await)?;
+    let known = known.into_iter().find(|storage| storage.path.trim_end_matches('/') == folder);
+    let is_new = known.is_none();
+    let storage = match known {
+        Some(storage) => storage,
+        None => match client.add_local_storage(project, folder).await {
+            Err(error @ LabelStudioError::Status { status: 400, .. }) => {
+                report.add(Step::problem(STEP, error.to_string(), how_to_serve(folder)));
+                return None;
+            }
+            made => report.take(STEP, made)?,
+        },
+    };
+    let synced = report.take(STEP, client.sync_local_storage(&storage).await)?;
+    if let Some(step) = unfinished(&synced) {
+        return Some(step);
+    }
+    let after = report.take(STEP, client.project_details(project).await)?.task_number;
+    let outcome = match (is_new, after != before) {
+        (true, _) => Outcome::Made,
+        (false, true) => Outcome::Changed,
+        (false, false) => Outcome::Ok,
+    };
+    let detail = format!("Label Studio serves `{folder}`: {} new tasks, {after} in all", after - before);
+    Some(Step::new(STEP, outcome, detail))
+}
+
+/// A sync that failed, or that a worker of Label Studio's does later.
+fn unfinished(storage: &LocalStorage) -> Option<Step> {
+    let path = &storage.path;
+    match storage.status.as_deref() {
+        Some("failed") => {
+            let trace = storage.traceback.as_deref().unwrap_or_default();
+            let why = trace.trim().lines().last().unwrap_or("it does not say why");
+            let advice = "look at the storage in the project's Settings > Cloud Storage";
+            Some(Step::problem(STEP, format!("Label Studio can't sync `{path}`: {why}"), advice))
+        }
+        Some("queued" | "in_progress") => {
+            Some(Step::new(STEP, Outcome::Changed, format!("Label Studio syncs `{path}` in the background")))
+        }
+        _ => None,
+    }
+}
+
+fn how_to_serve(folder: &str) -> String {
+    let above = Path::new(folder).parent().unwrap_or(Path::new("/")).display();
+    format!(
+        "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and \
+         LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, and name the folder as its machine or container sees it; or \
+         upload the files with --upload"
+    )
+}
+
+/// Uploads what is not uploaded yet, and gives how many that were.
+async fn upload(client: &Client, project: ProjectId, files: &[PathBuf]) -> anyhow::Result<usize> {
+    let known: HashSet<String> = client.uploads(project).await?.into_iter().collect();
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let new: Vec<&PathBuf> = files.iter().filter(|path| !known.contains(&stored_name(&name(path)))).collect();
+    let bar = ProgressBar::new(new.len() as u64)
+        .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
+        .with_message("uploading");
+    let (mut parts, mut bytes) = (Vec::new(), 0);
+    for (index, path) in new.iter().enumerate() {
+        let content =
+            tokio::fs::read(path).await.with_context(|| format!("`{}` can't be read", path.display()))?;
+        bytes += content.len();
+        parts.push(FilePart { name: name(path), bytes: content.into() });
+        if parts.len() == FILES || bytes >= BYTES || index + 1 == new.len() {
+            client.upload(project, std::mem::take(&mut parts)).await?;
+            bytes = 0;
+            bar.set_position(index as u64 + 1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(new.len())
+}

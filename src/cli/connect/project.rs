@@ -1,0 +1,185 @@
+//! The project: found or made, with a label config, and the settings under which it is learnt.
+
+use serde_json::{Map, Value, json};
+
+use super::GivenConfig;
+use crate::cli::steps::{Outcome, Report, Step};
+use crate::domain::ids::ProjectId;
+use crate::domain::label_config::{Dropped, LabelConfig, LabelConfigError};
+use crate::labelstudio::{Client, LabelStudioError, ProjectDetails};
+
+/// The label config that the repository ships.
+const WEATHER: &str = include_str!("../../../label_config.xml");
+
+/// For a project without any; Label Studio shows it as HTML.
+const INSTRUCTIONS: &str = "Choose what the picture shows. The answer that is ticked already is the model's guess: correct it \
+    where it is wrong, and skip the pictures of which you can't tell.";
+
+/// The sampling under which Label Studio follows the scores of predictions.
+const SAMPLING: &str = "Uncertainty sampling";
+
+/// What the project shall be.
+pub struct Wanted {
+    pub id: Option<ProjectId>,
+    /// Where there is no id.
+    pub title: Option<String>,
+    pub label_config: Option<GivenConfig>,
+    pub instructions: Option<String>,
+    pub keep_sampling: bool,
+}
+
+/// Finds or makes the project and sets it up; `None` where a problem ends it all.
+pub async fn set_up(client: &Client, wanted: &Wanted, report: &mut Report) -> Option<ProjectDetails> {
+    let project = match (wanted.id, &wanted.title) {
+        (Some(id), _) => find(client, id, report).await?,
+        (None, title) => find_or_make(client, title.as_deref().unwrap_or_default(), wanted, report).await?,
+    };
+    label_config(client, &project, wanted.label_config.as_ref(), report).await?;
+    settings(client, &project, wanted, report).await?;
+    Some(project)
+}
+
+async fn find(client: &Client, id: ProjectId, report: &mut Report) -> Option<ProjectDetails> {
+    match client.project_details(id).await {
+        Err(LabelStudioError::NotFound { .. }) => {
+            report.add(Step::problem(
+                "project",
+                format!("Label Studio has no project {id}"),
+                "somebody deleted it, or LABEL_STUDIO_URL is another Label Studio; make a new one with --create TITLE",
+            ));
+            None
+        }
+        found => {
+            let project = report.take("project", found)?;
+            report.add(Step::ok("project", format!("{id}, `{}`", project.title)));
+            Some(project)
+        }
+    }
+}
+
+async fn find_or_make(
+    client: &Client,
+    title: &str,
+    wanted: &Wanted,
+    report: &mut Report,
+) -> Option<ProjectDetails> {
+    match report.take("project", client.projects_titled(title).await)?.as_slice() {
+        [] => {
+            let xml = wanted.label_config.as_ref().map_or(WEATHER, |given| &given.xml);
+            let fields = json!({"title": title, "label_config": xml});
+            let project = report.take("project", client.create_project(fields).await)?;
+            report.add(Step::new("project", Outcome::Made, format!("{}, `{title}`", project.id)));
+            Some(project)
+        }
+        [id] => find(client, *id, report).await,
+        several => {
+            let ids: Vec<String> = several.iter().map(ProjectId::to_string).collect();
+            let detail = format!("{} projects are called `{title}`: {}", ids.len(), ids.join(", "));
+            report.add(Step::problem("project", detail, "name one with --project"));
+            None
+        }
+    }
+}
+
+/// Sets the label config if it differs, unless answers would lose their class.
+async fn label_config(
+    client: &Client,
+    project: &ProjectDetails,
+    given: Option<&GivenConfig>,
+    report: &mut Report,
+) -> Option<()> {
+    const STEP: &str = "label config";
+    let before = LabelConfig::parse(&project.label_config);
+    let given = match (given, &before) {
+        (Some(given), _) if given.xml.trim() != project.label_config.trim() => given,
+        (_, Ok(config)) => {
+            report.add(Step::ok(STEP, describe(config)));
+            return Some(());
+        }
+        (_, Err(error)) => {
+            report.add(unusable(error));
+            return None;
+        }
+    };
+    if let Ok(before) = &before {
+        let counts = report.take(STEP, client.label_counts(project.id).await)?;
+        let dropped = before.dropped_by(&given.config, &counts);
+        if !dropped.is_empty() {
+            report.add(refusal(&dropped));
+            return None;
+        }
+    }
+    report.take(STEP, client.change_project(project.id, json!({"label_config": given.xml})).await)?;
+    report.add(Step::new(STEP, Outcome::Changed, describe(&given.config)));
+    Some(())
+}
+
+fn unusable(error: &LabelConfigError) -> Step {
+    Step::problem("label config", error.to_string(), "give a label config with --label-config FILE.xml")
+}
+
+fn refusal(dropped: &[Dropped]) -> Step {
+    let labels: Vec<String> = dropped.iter().map(Dropped::to_string).collect();
+    Step::problem(
+        "label config",
+        format!("the new one would drop labels that are in use: {}", labels.join(", ")),
+        "keep these choices, or change the annotations in Label Studio first; nothing was changed",
+    )
+}
+
+/// The heads with their first classes.
+fn describe(config: &LabelConfig) -> String {
+    /// Classes named of a head.
+    const SHOWN: usize = 8;
+    let heads = config.heads.iter().map(|head| {
+        let names: Vec<&str> = head.classes.iter().take(SHOWN).map(|class| class.name.as_str()).collect();
+        let more = if head.classes.len() > SHOWN { ", ..." } else { "" };
+        format!("`{}` with {} classes: {}{more}", head.from_name, head.classes.len(), names.join(", "))
+    });
+    heads.collect::<Vec<_>>().join("; ")
+}
+
+/// Changes what is not as wanted, all in one call.
+async fn settings(
+    client: &Client,
+    project: &ProjectDetails,
+    wanted: &Wanted,
+    report: &mut Report,
+) -> Option<()> {
+    let mut fields = Map::new();
+    let mut steps = Vec::new();
+    let mut set = |step: &'static str, is_right: bool, words: &str, change: &[(&str, Value)]| {
+        let outcome = if is_right { Outcome::Ok } else { Outcome::Changed };
+        steps.push(Step::new(step, outcome, words));
+        if !is_right {
+            fields.extend(change.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        }
+    };
+    let text = wanted.instructions.as_deref().unwrap_or(INSTRUCTIONS).trim();
+    let has = project.expert_instruction.trim();
+    let reads = if wanted.instructions.is_some() { has == text } else { !has.is_empty() };
+    let change = [("expert_instruction", json!(text)), ("show_instruction", json!(true))];
+    set("instructions", reads, "annotators read them before they begin", &change);
+    if wanted.keep_sampling {
+        set("sampling", true, &format!("left at `{}`", project.sampling), &[]);
+    } else {
+        set("sampling", project.sampling == SAMPLING, SAMPLING, &[("sampling", json!(SAMPLING))]);
+    }
+    set(
+        "training",
+        project.start_training_on_annotation_update,
+        "the toggle for training on submit is on",
+        &[("start_training_on_annotation_update", json!(true))],
+    );
+    set(
+        "prelabelling",
+        project.show_collab_predictions,
+        "predictions prelabel tasks",
+        &[("show_collab_predictions", json!(true))],
+    );
+    if !fields.is_empty() {
+        report.take("settings", client.change_project(project.id, Value::Object(fields)).await)?;
+    }
+    steps.into_iter().for_each(|step| report.add(step));
+    Some(())
+}

@@ -1,0 +1,54 @@
+//! `weathervane doctor`.
+
+mod label_studio;
+mod machine;
+
+use serde_json::json;
+
+use super::HouseArgs;
+use super::address::AddressArgs;
+use super::steps::{Format, Report};
+use crate::domain::ids::ProjectId;
+
+/// Look for what keeps Label Studio and this server from working together, and say what to do
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  weathervane doctor --project 3
+  weathervane doctor --label-studio http://127.0.0.1:8080 --token ... --backend-url http://weathervane:9090
+
+It looks at the data directory and the backbone here, at Label Studio and its token, and from both
+ends at the connection of each project: the one named, else the first 20 that the server knows.
+Each line of stdout is a check: `ok`, `skipped` where it could not be looked at, or `problem` with
+what to do. Nothing is changed, but a database of an older version is brought up to date as the
+server would do, and Label Studio is made to send one webhook a project that says nothing new.
+
+Exit codes: 0 all is well, 1 there is a problem, 2 wrong usage.")]
+pub struct Doctor {
+    /// Label Studio's id of the project to look at
+    #[arg(long, value_name = "ID")]
+    project: Option<i64>,
+
+    /// How to print
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    #[command(flatten)]
+    address: AddressArgs,
+
+    #[command(flatten)]
+    house: HouseArgs,
+}
+
+impl Doctor {
+    pub async fn run(self) -> anyhow::Result<()> {
+        let settings = &self.house.settings;
+        settings.validate()?;
+        let address = self.address.address(&settings.server)?;
+        let mut report = Report::new(self.format, address.hidden());
+        let stored = machine::check(settings, &mut report).await;
+        let patient = label_studio::Patient { settings, address: &address, stored: &stored };
+        patient.check(self.project.map(ProjectId), &mut report).await?;
+        report.finish(json!({"backend": address.shown()}))
+    }
+}

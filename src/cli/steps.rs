@@ -1,0 +1,139 @@
+//! What a command of several steps did and found, a line each.
+
+use anyhow::bail;
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was right already.
+    Ok,
+    Made,
+    Changed,
+    /// It could not be looked at, and nothing is known to be wrong.
+    Skipped,
+    Problem,
+}
+
+/// One line.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    step: &'static str,
+    outcome: Outcome,
+    detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Step {
+    pub fn new(step: &'static str, outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { step, outcome, detail: detail.into(), advice: None }
+    }
+
+    pub fn ok(step: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(step, Outcome::Ok, detail)
+    }
+
+    pub fn problem(step: &'static str, detail: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(step, Outcome::Problem, detail).advise(advice)
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+/// How to print.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people: a line a step, as it is done
+    Table,
+    /// One object
+    Json,
+}
+
+/// All lines so far. Lines of a table are printed as they come.
+pub struct Report {
+    format: Format,
+    /// Texts that must not be printed, and what stands in their place.
+    hidden: Vec<(String, String)>,
+    steps: Vec<Step>,
+}
+
+impl Report {
+    pub fn new(format: Format, hidden: Vec<(String, String)>) -> Self {
+        Self { format, hidden, steps: Vec::new() }
+    }
+
+    pub fn add(&mut self, mut step: Step) {
+        step.detail = self.hide(step.detail);
+        step.advice = step.advice.map(|advice| self.hide(advice));
+        if self.format == Format::Table {
+            let outcome = format!("{:?}", step.outcome).to_lowercase();
+            println!("{:<16}  {:<8}  {}", step.step, outcome, step.detail);
+            if let Some(advice) = &step.advice {
+                println!("{:<16}  {:<8}  -> {advice}", "", "");
+            }
+        }
+        self.steps.push(step);
+    }
+
+    /// The value of what went well; what did not becomes a problem of this step.
+    pub fn take<T>(&mut self, step: &'static str, result: Result<T, impl std::fmt::Display>) -> Option<T> {
+        result.map_err(|error| self.add(Step::new(step, Outcome::Problem, error.to_string()))).ok()
+    }
+
+    /// Whether anything was made or changed.
+    pub fn changed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Made | Outcome::Changed))
+    }
+
+    pub fn problems(&self) -> usize {
+        self.steps.iter().filter(|step| step.outcome == Outcome::Problem).count()
+    }
+
+    /// Prints the object, where one is wanted: the fields of `about` and the steps.
+    ///
+    /// # Errors
+    /// There are problems.
+    pub fn finish(self, mut about: Value) -> anyhow::Result<()> {
+        if self.format == Format::Json {
+            about["problems"] = json!(self.problems());
+            about["steps"] = json!(self.steps);
+            println!("{about:#}");
+        }
+        match self.problems() {
+            0 => Ok(()),
+            1 => bail!("1 problem; see above"),
+            problems => bail!("{problems} problems; see above"),
+        }
+    }
+
+    fn hide(&self, text: String) -> String {
+        self.hidden.iter().fold(text, |text, (secret, shown)| text.replace(secret, shown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_gets_into_a_line() {
+        let mut report = Report::new(Format::Json, vec![("s3cret-path".to_owned(), "***".to_owned())]);
+        report.add(Step::problem("a", "can't reach http://h/s3cret-path/health", "look at s3cret-path"));
+        let text = serde_json::to_string(&report.steps).unwrap();
+        assert!(!text.contains("s3cret") && text.contains("http://h/***/health"), "{text}");
+        assert_eq!((report.problems(), report.changed()), (1, false));
+        assert!(report.finish(json!({})).is_err());
+    }
+}
