@@ -19,6 +19,9 @@ use plan::{Frame, Preset};
 /// Frames younger than this may still appear: their absence is not remembered.
 const SETTLED: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
 
+/// Addresses in a row that can't be reached, after which the rest is not tried: each costs some 15 seconds.
+const UNREACHABLE: usize = 3;
+
 /// Files that are no images and are named on stderr; the rest is counted.
 const NAMED: usize = 5;
 
@@ -154,7 +157,7 @@ impl Collect {
         let bar = ProgressBar::new(frames.len() as u64)
             .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
             .with_message("collecting");
-        let mut tally = Tally::default();
+        let (mut tally, mut unreachable) = (Tally::default(), 0);
         let settled = fetch::now().checked_sub(SETTLED)?;
         for frame in frames {
             bar.inc(1);
@@ -162,7 +165,18 @@ impl Collect {
                 tally.known += 1;
                 continue;
             }
-            match fetcher.fetch(frame).await {
+            let outcome = fetcher.fetch(frame).await;
+            unreachable = if matches!(outcome, Outcome::Unreachable(_)) { unreachable + 1 } else { 0 };
+            match outcome {
+                Outcome::Unreachable(why) => {
+                    tally.failures.push(why);
+                    if unreachable == UNREACHABLE && self.watch.is_none() {
+                        tally
+                            .failures
+                            .push("the others were not tried; run the same command again later".to_owned());
+                        break;
+                    }
+                }
                 Outcome::Failed(why) => tally.failures.push(format!("{}: {why}", frame.source)),
                 Outcome::Absent => {
                     tally.absent += 1;

@@ -43,6 +43,8 @@ pub enum Outcome {
     Image(Image),
     /// The server says that there is none.
     Absent,
+    /// There is no answer, also after some tries.
+    Unreachable(String),
     Failed(String),
 }
 
@@ -99,6 +101,9 @@ impl Fetcher {
             match get.retry(again).when(may_pass).await {
                 Ok(bytes) => bytes,
                 Err(ImageProblem::Status { status: 404 | 410, .. }) => return Outcome::Absent,
+                Err(problem @ (ImageProblem::Unreachable { .. } | ImageProblem::TimedOut { .. })) => {
+                    return Outcome::Unreachable(problem.to_string());
+                }
                 Err(problem) => return Outcome::Failed(problem.to_string()),
             }
         } else {
