@@ -10,6 +10,7 @@ mod export;
 mod eye;
 mod files;
 pub mod folder;
+mod format;
 mod healthcheck;
 mod house;
 mod man;

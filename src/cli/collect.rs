@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::{Date, Time};
 
+use super::eye::progress;
 use catalogue::Catalogue;
 pub use catalogue::{METADATA, SKIPPED};
 use fetch::{Fetcher, Outcome};
@@ -154,9 +154,7 @@ impl Collect {
         fetcher: &Fetcher,
         catalogue: &mut Catalogue,
     ) -> anyhow::Result<Tally> {
-        let bar = ProgressBar::new(frames.len() as u64)
-            .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
-            .with_message("collecting");
+        let bar = progress("collecting", frames.len())?;
         let (mut tally, mut unreachable) = (Tally::default(), 0);
         let settled = fetch::now().checked_sub(SETTLED)?;
         for frame in frames {

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::HouseArgs;
 use super::address::{Address, AddressArgs};
-use super::steps::{Format, Report, Step};
+use super::format::Format;
+use super::steps::{Report, Step};
 use super::wiring;
 use crate::app;
 use crate::domain::ids::ProjectId;

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::HouseArgs;
 use super::address::AddressArgs;
-use super::steps::{Format, Report};
+use super::format::Format;
+use super::steps::Report;
 use crate::domain::ids::ProjectId;
 
 /// Look for what keeps Label Studio and this server from working together, and say what to do

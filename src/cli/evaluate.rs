@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::HouseArgs;
 use super::folder::{LabelledFolder, LabelledRows, SPLIT};
+use super::format::Format;
 use super::models::{Model, ModelArgs};
 use crate::domain::ids::ContentHash;
 use crate::domain::label_config::{ChoiceKind, HeadSpec};
@@ -50,14 +51,6 @@ pub struct Evaluate {
 
     #[command(flatten)]
     house: HouseArgs,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// For people
-    Table,
-    /// One object
-    Json,
 }
 
 impl Evaluate {

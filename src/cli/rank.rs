@@ -1,10 +1,10 @@
 //! `weathervane rank`.
 
-use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::HouseArgs;
+use super::eye::progress;
+use super::format::Format;
 use super::simulate::strategies;
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -40,14 +40,6 @@ pub struct RankCommand {
     house: HouseArgs,
 }
 
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// For people
-    Table,
-    /// One object
-    Json,
-}
-
 impl RankCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         let house = self.house.open().await?;
@@ -64,9 +56,7 @@ impl RankCommand {
     async fn rank(&self, house: &House) -> anyhow::Result<Ranking> {
         let project = ProjectId(self.project);
         house.models.load_all().await?;
-        let bar = ProgressBar::new(0)
-            .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
-            .with_message("embedding");
+        let bar = progress("embedding", 0)?;
         house
             .queue
             .fill_project(project, &mut |progress| {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use serde_json::json;
 
 use super::HouseArgs;
 use super::files::write_whole;
+use super::format::Format;
 use super::simulate::strategies;
 use crate::app::open_storage;
 use crate::domain::ids::ContentHash;
@@ -69,14 +69,6 @@ pub struct Select {
 
     #[command(flatten)]
     house: HouseArgs,
-}
-
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// For people
-    Table,
-    /// One object
-    Json,
 }
 
 impl Select {

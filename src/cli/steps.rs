@@ -1,9 +1,10 @@
 //! What a command of several steps did and found, a line each.
 
 use anyhow::bail;
-use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::format::Format;
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,14 +54,6 @@ impl Step {
 }
 
 /// How to print.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For people: a line a step, as it is done
-    Table,
-    /// One object
-    Json,
-}
-
 /// All lines so far. Lines of a table are printed as they come.
 pub struct Report {
     format: Format,

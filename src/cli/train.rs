@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::format::Format;
 use super::{HouseArgs, house};
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -54,14 +55,6 @@ pub struct Train {
 
     #[command(flatten)]
     house: HouseArgs,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// For people
-    Table,
-    /// One object
-    Json,
 }
 
 /// What a training made.

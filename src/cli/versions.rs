@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::HouseArgs;
+use super::format::Format;
 use super::{house, model_file};
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -64,14 +65,6 @@ struct List {
 
     #[command(flatten)]
     of: Of,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    /// For people
-    Table,
-    /// One list
-    Json,
 }
 
 #[derive(clap::Args)]
