@@ -42,6 +42,7 @@ pub(super) async fn keep_truth(
 
 /// Takes over what others on the same database publish or activate: another replica, or the command line.
 pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Queue, stop: CancellationToken) {
+    // For each project the version that was tried last, and whether it could be loaded.
     let known = Mutex::new(HashMap::new());
     repeat(FOLLOW, &stop, || async {
         let projects = match storage.projects().await {
@@ -50,14 +51,21 @@ pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Que
         };
         let mut known = known.lock().await;
         for project in projects {
-            if known.get(&project.id) == Some(&project.current_version) {
+            if known.get(&project.id) == Some(&(project.current_version, true)) {
                 continue;
             }
             let number = || models.current(project.id).map(|live| live.number);
             let before = number();
             match models.follow(project.id).await {
-                Ok(_) => drop(known.insert(project.id, project.current_version)),
-                Err(error) => tracing::error!(project = %project.id, %error, "model not loaded"),
+                Ok(_) => drop(known.insert(project.id, (project.current_version, true))),
+                // It is tried again, and said once.
+                Err(error) => {
+                    if known.insert(project.id, (project.current_version, false))
+                        != Some((project.current_version, false))
+                    {
+                        tracing::error!(project = %project.id, %error, "model not loaded");
+                    }
+                }
             }
             if number() != before {
                 queue.version_changed();

@@ -11,8 +11,8 @@ use anyhow::bail;
 use jiff::civil::{Date, Time};
 
 use super::eye::progress;
-use catalogue::Catalogue;
-pub use catalogue::{METADATA, SKIPPED};
+pub use catalogue::is_table;
+use catalogue::{Catalogue, METADATA};
 use fetch::{Fetcher, Outcome};
 use plan::{Frame, Preset};
 
@@ -36,8 +36,9 @@ Examples:
   weathervane collect pictures/ --out frames
 
 DIR gets the images and metadata.csv (file, time, days_from_start, sha, source); times are as the address says them, those of
---latest in UTC. What is there is not fetched again, so a collection can be stopped and started at any time. Frames that the server does not
-have, and repeats of an image byte for byte, are remembered in skipped.csv; delete it to ask for them again.")]
+--latest in UTC. What is there is not fetched again, so a collection can be stopped and started at any time. Repeats of an image byte for
+byte, and frames older than two days that the server does not have, are remembered in skipped.csv; delete it to ask for
+them again. Exit code 1 if nothing could be collected, or if three frames in a row can't be reached.")]
 pub struct Collect {
     /// Address with strftime fields such as %Y%m%d, an address without fields (with --latest), or a folder
     #[arg(value_name = "URL_TEMPLATE|DIR", required_unless_present_any = ["preset", "list"])]
@@ -96,6 +97,8 @@ struct Tally {
     absent: usize,
     repeats: usize,
     failures: Vec<String>,
+    /// Whether the last frames were not tried.
+    gave_up: bool,
 }
 
 impl Collect {
@@ -119,6 +122,11 @@ impl Collect {
             }
         };
         tally.report(&self.out);
+        if tally.gave_up {
+            bail!(
+                "{UNREACHABLE} frames in a row can't be reached, the others were not tried; run the same command again later"
+            );
+        }
         if tally.new + tally.known + tally.repeats == 0 && !frames.is_empty() {
             bail!(
                 "nothing could be collected{}",
@@ -168,10 +176,8 @@ impl Collect {
             match outcome {
                 Outcome::Unreachable(why) => {
                     tally.failures.push(why);
-                    if unreachable == UNREACHABLE && self.watch.is_none() {
-                        tally
-                            .failures
-                            .push("the others were not tried; run the same command again later".to_owned());
+                    if unreachable == UNREACHABLE {
+                        tally.gave_up = true;
                         break;
                     }
                 }

@@ -21,7 +21,7 @@ pub const SPLIT: &str = "split";
 /// `--backbone` of commands that look at a folder.
 #[derive(clap::Args)]
 pub struct BackboneName {
-    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, three times the speed), or a backbone file
+    /// `lite0` (160 px, all depths), `lite0-fast` (128 px, faster and a little less exact), or a backbone file
     #[arg(long, default_value = "lite0", value_name = "NAME|FILE")]
     backbone: String,
 }

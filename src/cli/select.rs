@@ -12,9 +12,9 @@ use super::HouseArgs;
 use super::files::write_whole;
 use super::format::Format;
 use super::simulate::strategies;
-use crate::app::open_storage;
+use crate::app;
 use crate::domain::ids::ContentHash;
-use crate::model::{BackboneChoice, DeviceChoice, Features, load_backbone};
+use crate::model::Features;
 use crate::ranking::{Options, Pick, Points, Pool, Space, Strategy, rank};
 use crate::storage::Storage;
 use pictures::{Picture, look_at_all};
@@ -83,12 +83,11 @@ impl Select {
         let data_dir = &self.house.settings.storage.data_dir;
         std::fs::create_dir_all(data_dir)
             .with_context(|| format!("data directory `{}` can't be made", data_dir.display()))?;
-        let storage = open_storage(&self.house.settings).await?;
+        let storage = app::open_storage(&self.house.settings).await?;
         let tags = self.tags(&storage).await?;
 
-        let choice = BackboneChoice::from(self.house.settings.model.backbone.as_str());
-        let backbone =
-            tokio::task::spawn_blocking(move || load_backbone(&choice, DeviceChoice::Flex)).await??;
+        let model = self.house.settings.model.clone();
+        let backbone = tokio::task::spawn_blocking(move || app::backbone(&model)).await??;
         let groups = backbone.spec().groups.clone();
         let pictures = look_at_all(&self.folder, backbone, &storage, self.limits()).await?;
 

@@ -151,6 +151,23 @@ fn the_newest_frame_is_kept_when_it_is_new() {
 }
 
 #[test]
+fn another_program_s_file_of_a_frame_s_name_is_left_alone() {
+    let (folder, webcam) = (Folder::new(), Webcam::new(Duration::ZERO));
+    std::fs::create_dir(folder.path("frames")).unwrap();
+    folder.write("frames/2020-01-02T13-00-00.txt", b"seen at the window: rain");
+    folder.prints(&webcam.line("--from 2020-01-01 --to 2020-01-03"));
+    assert_eq!(webcam.asked().len(), 3);
+    assert_eq!(folder.read("frames/2020-01-02T13-00-00.png"), png("20200102"));
+    assert_eq!(folder.read("frames/2020-01-02T13-00-00.txt"), b"seen at the window: rain");
+    // A collection is a source of images too, without its tables.
+    let said = folder.weathervane("collect frames --out copy").stderr;
+    assert!(
+        String::from_utf8_lossy(&said)
+            .contains("3 new, 0 there already, 0 not on the server, 0 repeats, 1 failed")
+    );
+}
+
+#[test]
 fn wrong_lines_say_what_to_do() {
     let folder = Folder::new();
     let said = |line: &str| folder.complains(line);
@@ -168,5 +185,9 @@ fn wrong_lines_say_what_to_do() {
     assert!(said("collect --list labels.txt --out frames").contains("line 1"));
     folder.write("images/metadata.csv", b"a,b\n1,2\n");
     assert!(said("collect images --out images").contains("another program"));
+    // Also one that ends within its first line, and nothing of it is lost.
+    folder.write("images/metadata.csv", b"my notes");
+    assert!(said("collect images --out images").contains("another program"));
+    assert_eq!(folder.read("images/metadata.csv"), b"my notes");
     assert!(!folder.path("frames").exists());
 }

@@ -8,15 +8,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use jiff::civil::DateTime;
 
-use super::fetch::Image;
+use super::fetch::{Image, MAX_PIXELS};
 use super::plan::{FILE_TIME, Frame};
 use crate::cli::files::write_whole;
+use crate::vision::{self, Limits};
 
 /// The table of images.
 pub const METADATA: &str = "metadata.csv";
 
 /// The table of frames that gave none.
 pub const SKIPPED: &str = "skipped.csv";
+
+/// Whether a file is one of the tables.
+pub fn is_table(path: &Path) -> bool {
+    path.ends_with(METADATA) || path.ends_with(SKIPPED)
+}
 
 const COLUMNS: &str = "file,time,days_from_start,sha,source";
 const SKIPPED_COLUMNS: &str = "source,reason";
@@ -87,7 +93,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Whether a frame is here or need not be asked for. An image whose row was lost to a crash gets it now.
+    /// Whether a frame is here or need not be asked for. An image whose row was lost to a crash gets it now; another
+    /// program's file of that name is left alone.
     ///
     /// # Errors
     /// The image or a table can't be used.
@@ -100,6 +107,9 @@ impl Catalogue {
             return Ok(false);
         };
         let bytes = fs::read(self.folder.join(&name)).with_context(|| format!("`{name}`"))?;
+        if vision::verify(&bytes, &Limits { max_bytes: usize::MAX, max_pixels: MAX_PIXELS }).is_err() {
+            return Ok(false);
+        }
         self.row(frame, frame.time, name, Image::sha(&bytes))?;
         Ok(true)
     }
@@ -146,8 +156,10 @@ impl Catalogue {
         name: String,
         sha: String,
     ) -> anyhow::Result<()> {
-        let start = *self.start.get_or_insert(time.unwrap_or_default());
-        let days = time.map(|time| start.date().until(time.date()).map(|span| span.get_days()));
+        let days = time.map(|time| {
+            let start = *self.start.get_or_insert(time);
+            start.date().until(time.date()).map(|span| span.get_days())
+        });
         let days = days.transpose()?.map_or(String::new(), |days| days.to_string());
         let time = time.map_or(String::new(), |time| time.to_string());
         append(&mut self.metadata, &[&name, &time, &days, &sha, &frame.source])
@@ -173,7 +185,9 @@ fn table(path: &Path, columns: &str) -> anyhow::Result<File> {
         text => text.with_context(|| format!("`{shown}` can't be read"))?,
     };
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    if whole > 0 && text.lines().next() != Some(columns) {
+    // A crash may have cut off the first line too.
+    let ours = if whole > 0 { text.lines().next() == Some(columns) } else { columns.starts_with(&text) };
+    if !ours {
         bail!("`{shown}` is another program's: its first line is not `{columns}`; choose another --out");
     }
     let mut file = OpenOptions::new()

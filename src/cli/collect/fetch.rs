@@ -1,5 +1,6 @@
 //! Getting one frame: politely, checked, in one piece.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -25,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const RETRIES: usize = 4;
 
 /// Largest picture, in pixels.
-const MAX_PIXELS: u64 = 400_000_000;
+pub const MAX_PIXELS: u64 = 400_000_000;
 
 /// An image file, whole and decodable.
 pub struct Image {
@@ -64,17 +65,19 @@ impl Image {
 }
 
 impl Fetcher {
-    /// The host of the first frame is the user's choice, so its addresses are allowed even if they are not public;
-    /// all others, such as those of redirects, have to be.
+    /// The hosts of the frames are the user's choice, so their addresses are allowed even if they are not public; all
+    /// others, which redirects lead to, have to be.
     ///
     /// # Errors
     /// An address is none, or the HTTP client can't be built.
     pub async fn new(frames: &[Frame], max_bytes: usize, delay_ms: Option<u64>) -> anyhow::Result<Self> {
-        let mut allow = Vec::new();
-        if let Some(first) = frames.first().filter(|frame| is_address(&frame.source)) {
+        let (mut hosts, mut allow) = (HashSet::new(), Vec::new());
+        for frame in frames.iter().filter(|frame| is_address(&frame.source)) {
             let url =
-                Url::parse(&first.source).with_context(|| format!("`{}` is no address", first.source))?;
-            allow = networks(&url).await;
+                Url::parse(&frame.source).with_context(|| format!("`{}` is no address", frame.source))?;
+            if hosts.insert((url.host_str().map(str::to_owned), url.port())) {
+                allow.extend(networks(&url).await);
+            }
         }
         let here = !allow.is_empty() && allow.iter().all(|net| net.addr().is_loopback());
         let nobody = ClientConfig { base_url: None, token: None, connect_timeout: TIMEOUT, timeout: TIMEOUT };
@@ -103,6 +106,11 @@ impl Fetcher {
                 Err(ImageProblem::Status { status: 404 | 410, .. }) => return Outcome::Absent,
                 Err(problem @ (ImageProblem::Unreachable { .. } | ImageProblem::TimedOut { .. })) => {
                     return Outcome::Unreachable(problem.to_string());
+                }
+                Err(ImageProblem::NotPublic { url, address }) => {
+                    return Outcome::Failed(format!(
+                        "it redirects to {url}, and that {address} is not public; name the address it ends at"
+                    ));
                 }
                 Err(problem) => return Outcome::Failed(problem.to_string()),
             }

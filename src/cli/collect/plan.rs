@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
 
+use super::catalogue::is_table;
 use crate::cli::files::below;
 
 /// Frames of one run at most: a year of minutes.
@@ -181,7 +182,7 @@ pub fn folder(folder: &Path) -> anyhow::Result<Vec<Frame>> {
         let within = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
         Frame { source: path.display().to_string(), time: None, stem: Some(stem(&within)) }
     };
-    let frames: Vec<Frame> = below(folder)?.into_iter().map(frame).collect();
+    let frames: Vec<Frame> = below(folder)?.into_iter().filter(|path| !is_table(path)).map(frame).collect();
     if frames.is_empty() {
         bail!("folder `{shown}` has no files");
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::eye::progress;
 use crate::cli::steps::{Outcome, Report, Step};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::{Client, FilePart, LabelStudioError, LocalStorage, stored_name};
@@ -135,9 +135,7 @@ async fn upload(client: &Client, project: ProjectId, files: &[PathBuf]) -> anyho
     let known: HashSet<String> = client.uploads(project).await?.into_iter().collect();
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let new: Vec<&PathBuf> = files.iter().filter(|path| !known.contains(&stored_name(&name(path)))).collect();
-    let bar = ProgressBar::new(new.len() as u64)
-        .with_style(ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} {eta}")?)
-        .with_message("uploading");
+    let bar = progress("uploading", new.len())?;
     let (mut parts, mut bytes) = (Vec::new(), 0);
     for (index, path) in new.iter().enumerate() {
         let content =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use futures_util::stream::{self, StreamExt};
 
-use crate::cli::collect::{METADATA, SKIPPED};
+use crate::cli::collect::is_table;
 use crate::cli::eye::{Eye, Seen, progress};
 use crate::cli::files::below;
 use crate::cli::predict::name_skipped;
@@ -21,9 +21,6 @@ const STORED_TOGETHER: usize = 64;
 
 /// Files whose content is looked up together.
 const LOOKED_UP_TOGETHER: usize = 256;
-
-/// What `collect` keeps beside its images.
-const TABLES: [&str; 2] = [METADATA, SKIPPED];
 
 /// An image and what the backbone sees in it.
 pub struct Picture {
@@ -47,7 +44,7 @@ pub async fn look_at_all(
         bail!("`{}` is no folder", folder.display());
     }
     let mut files = below(folder)?;
-    files.retain(|file| !TABLES.iter().any(|table| file.ends_with(table)));
+    files.retain(|file| !is_table(file));
     let fingerprint = backbone.spec().fingerprint.clone();
     let eye = Eye::open(backbone, limits)?;
     let bar = progress("looking", files.len())?;
