@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::Blobs;
 use crate::config::{Settings, Trigger as TriggerSetting};
+use crate::dashboard::{self, Dashboard};
 use crate::embed::Embedder;
-use crate::http::auth::{Access, require};
+use crate::http::auth::require;
 use crate::http::{BodyLimits, State};
 use crate::inference::{Inference, Workers};
 use crate::labelstudio::{Client, Media};
@@ -48,6 +49,8 @@ pub struct House {
     pub training: Training,
     pub queue: Queue,
     pub label_studio: Client,
+    /// What fetches the tasks' images.
+    pub media: Media,
     /// The network behind the embedder, for images that are no task's.
     pub backbone: Arc<dyn Backbone>,
     threads: (Workers, TrainerThread),
@@ -56,10 +59,10 @@ pub struct House {
 /// A server that listens but does not answer yet.
 pub struct Application {
     house: House,
+    dashboard: Dashboard,
     server: Server,
     port: u16,
     reconcile_every: Option<Duration>,
-    guarded: bool,
     settings: Settings,
 }
 
@@ -86,11 +89,8 @@ impl House {
         let (inference, workers) = Inference::start(Arc::clone(&backbone), threads, MAX_IMAGES_IN_FLIGHT)?;
         let label_studio = connect::client(settings)?;
         let media = connect::media(settings, &label_studio)?;
-        let limits = Limits {
-            max_bytes: settings.images.max_image_bytes,
-            max_pixels: settings.images.max_image_pixels,
-        };
-        let embedder = Embedder::new(storage.clone(), media, inference, limits, threads, unix_micros);
+        let limits = limits(settings);
+        let embedder = Embedder::new(storage.clone(), media.clone(), inference, limits, threads, unix_micros);
         let models = Models::new(storage.clone(), blobs, fingerprint, starter);
         let (trainer, trainer_thread) = Trainer::start()?;
         let of_queue = queue::Rooms {
@@ -116,6 +116,7 @@ impl House {
             training,
             queue,
             label_studio,
+            media,
             backbone,
             threads: (workers, trainer_thread),
         })
@@ -123,8 +124,10 @@ impl House {
 
     /// Ends the threads; every other handle to the rooms must be gone.
     pub fn close(self) {
-        let Self { threads: (workers, trainer), embedder, models, training, queue, label_studio, .. } = self;
-        drop((embedder, models, training, queue, label_studio));
+        let Self {
+            threads: (workers, trainer), embedder, models, training, queue, label_studio, media, ..
+        } = self;
+        drop((embedder, models, training, queue, label_studio, media));
         workers.join();
         trainer.join();
     }
@@ -146,11 +149,9 @@ impl Application {
         })?;
         let port = listener.local_addr()?.port();
         let house = House::build(&settings).await?;
-        let access = Access {
-            basic: settings.server.basic_auth_user.clone().zip(settings.server.basic_auth_pass.clone()),
-            secret_path: settings.server.secret_path.clone(),
-        };
-        let guarded = access.is_guarded();
+        let access = connect::access(&settings.server);
+        let dashboard = connect::dashboard(&settings, &house, &access)?;
+        let pages = web::Data::new(dashboard.clone());
         let state = web::Data::new(State {
             access: access.clone(),
             storage: house.storage.clone(),
@@ -170,9 +171,11 @@ impl Application {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
+                .app_data(pages.clone())
                 .wrap(from_fn(require))
                 .wrap(from_fn(http::log))
                 .wrap(Compress::default())
+                .configure(dashboard::routes)
                 .configure(http::routes(access.clone()))
         })
         .workers(settings.server.threads.into())
@@ -183,7 +186,7 @@ impl Application {
         .run();
         let seconds = settings.label_studio.reconcile_seconds;
         let reconcile_every = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Ok(Self { house, server, port, reconcile_every, guarded, settings })
+        Ok(Self { house, dashboard, server, port, reconcile_every, settings })
     }
 
     /// The port in use.
@@ -201,8 +204,8 @@ impl Application {
     /// # Errors
     /// The server ended by itself.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { house, server, port, reconcile_every, guarded, settings } = self;
-        connect::announce(&settings, port, guarded);
+        let Self { house, dashboard, server, port, reconcile_every, settings } = self;
+        connect::announce(&settings, port);
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
         let loaded = house.models.load_all().await.context("models can't be read from the database")?;
@@ -221,6 +224,10 @@ impl Application {
             let (queue, stop) = (house.queue.clone(), stop.clone());
             async move { tokio::join!(queue.keep_filled(stop.clone()), queue.keep_published(stop)).0 }
         });
+        tasks.spawn({
+            let (dashboard, stop) = (dashboard.clone(), stop.clone());
+            async move { dashboard.keep_watch(stop).await }
+        });
         tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
         tasks.spawn(background::follow_versions(
             house.storage.clone(),
@@ -233,7 +240,9 @@ impl Application {
         let served = tokio::spawn(server);
         shutdown.await;
         tracing::info!("stopping");
+        dashboard.close();
         stop_server(&handle).await;
+        drop(dashboard);
         stop.cancel();
         while tasks.join_next().await.is_some() {}
         let served = served.await;
@@ -268,6 +277,10 @@ pub async fn open_storage(settings: &Settings) -> anyhow::Result<Storage> {
 fn threads(settings: &Settings) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if settings.model.inference_threads == 0 { cores } else { settings.model.inference_threads }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits { max_bytes: settings.images.max_image_bytes, max_pixels: settings.images.max_image_pixels }
 }
 
 fn policy(settings: &Settings) -> Policy {

@@ -33,7 +33,7 @@ pub struct Settings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
 pub struct ServerSettings {
-    /// Address to listen on; 0.0.0.0 serves other machines too (set a password then)
+    /// Address to listen on; 0.0.0.0 serves other machines too (set a password then: the dashboard stays closed without)
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: IpAddr,
 
@@ -45,7 +45,7 @@ pub struct ServerSettings {
     #[arg(long, value_name = "FILE")]
     pub port_file: Option<PathBuf>,
 
-    /// User name for HTTP Basic authentication on every route; needs --basic-auth-pass too
+    /// User name for HTTP Basic authentication on every route, and for the dashboard at /ui; needs --basic-auth-pass too
     #[arg(long, env = "BASIC_AUTH_USER", hide_env_values = true)]
     pub basic_auth_user: Option<SecretString>,
 
@@ -54,7 +54,8 @@ pub struct ServerSettings {
     pub basic_auth_pass: Option<SecretString>,
 
     /// Secret first path segment: `http://host:9090/SECRET` then works without Basic authentication,
-    /// for Label Studio's webhooks, which carry no credentials; 16 to 128 letters, digits, `-`, `_`
+    /// for Label Studio's webhooks, which carry no credentials, but not for the dashboard and /api; 16 to 128 letters,
+    /// digits, `-`, `_`
     #[arg(long, env = "SECRET_PATH", hide_env_values = true)]
     pub secret_path: Option<SecretString>,
 
@@ -91,6 +92,10 @@ pub struct LabelStudioSettings {
     /// Address of Label Studio as seen from this program, with its sub-path if it has one
     #[arg(long, visible_alias = "label-studio", env = "LABEL_STUDIO_URL", value_name = "URL")]
     pub label_studio_url: Option<String>,
+
+    /// Address of Label Studio as the browser sees it, for links in the dashboard; by default the same
+    #[arg(long, env = "LABEL_STUDIO_PUBLIC_URL", value_name = "URL")]
+    pub label_studio_public_url: Option<String>,
 
     /// API token: a personal access token or a legacy token, told apart by themselves
     #[arg(long, visible_alias = "token", env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
@@ -264,6 +269,7 @@ impl Settings {
     pub fn validate(&self) -> Result<(), SettingsError> {
         self.server.validate()?;
         self.label_studio.base_url()?;
+        self.label_studio.public_url()?;
         if let Some(threshold) = self.model.model_score_threshold
             && !(0.0..=1.0).contains(&threshold)
         {
@@ -317,83 +323,42 @@ impl LabelStudioSettings {
     /// # Errors
     /// The address is no http(s) URL, or carries credentials, a query or a fragment.
     pub fn base_url(&self) -> Result<Option<url::Url>, SettingsError> {
-        const FLAG: &str = "--label-studio-url";
-        let Some(text) = self.label_studio_url.as_deref().filter(|text| !text.trim().is_empty()) else {
-            return Ok(None);
-        };
-        let url = url::Url::parse(text.trim()).map_err(|error| {
-            wrong(FLAG, format!("not a URL ({error}); write it like http://127.0.0.1:8080"))
-        })?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(wrong(FLAG, "must start with http:// or https:// and name a host"));
-        }
-        if !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-            || url.fragment().is_some()
-        {
-            return Err(wrong(
-                FLAG,
-                "must not carry credentials, a query or a fragment; the token has its own flag",
-            ));
-        }
-        Ok(Some(url))
+        address("--label-studio-url", self.label_studio_url.as_deref())
     }
+
+    /// The address for links, checked.
+    ///
+    /// # Errors
+    /// As [`LabelStudioSettings::base_url`].
+    pub fn public_url(&self) -> Result<Option<url::Url>, SettingsError> {
+        match address("--label-studio-public-url", self.label_studio_public_url.as_deref())? {
+            Some(url) => Ok(Some(url)),
+            None => self.base_url(),
+        }
+    }
+}
+
+fn address(flag: &'static str, text: Option<&str>) -> Result<Option<url::Url>, SettingsError> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let url = url::Url::parse(text)
+        .map_err(|error| wrong(flag, format!("not a URL ({error}); write it like http://127.0.0.1:8080")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong(flag, "must start with http:// or https:// and name a host"));
+    }
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(wrong(
+            flag,
+            "must not carry credentials, a query or a fragment; the token has its own flag",
+        ));
+    }
+    Ok(Some(url))
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        settings: Settings,
-    }
-
-    fn check(arguments: &[&str]) -> Result<(), String> {
-        let line =
-            Line::try_parse_from([&["test"], arguments].concat()).map_err(|error| error.to_string())?;
-        line.settings.validate().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_defaults_are_valid() {
-        assert_eq!(check(&[]), Ok(()));
-    }
-
-    #[test]
-    fn each_wrong_setting_is_refused_by_its_name() {
-        for (arguments, flag) in [
-            (vec!["--basic-auth-user", "me"], "--basic-auth-pass"),
-            (vec!["--basic-auth-pass", "hidden-value"], "--basic-auth-user"),
-            (vec!["--basic-auth-user", "a:b", "--basic-auth-pass", "x"], "--basic-auth-user"),
-            (vec!["--secret-path", "short"], "--secret-path"),
-            (vec!["--secret-path", "with/slash/with/slash"], "--secret-path"),
-            (vec!["--label-studio-url", "localhost:8080"], "--label-studio-url"),
-            (vec!["--label-studio-url", "http://me:pw@host"], "--label-studio-url"),
-            (vec!["--model-score-threshold", "1.5"], "--model-score-threshold"),
-            (vec!["--train-quiet-ms", "10", "--train-max-wait-ms", "5"], "--train-max-wait-ms"),
-            (vec!["--local-files-root", "/no/such/directory"], "--local-files-root"),
-            (vec!["--fetch-allow-cidr", "10.0.0.0/40"], "--fetch-allow-cidr"),
-        ] {
-            let message = check(&arguments).expect_err(flag);
-            assert!(message.contains(flag), "{message}");
-            assert!(!message.contains("hidden-value"), "{message}");
-        }
-    }
-
-    #[test]
-    fn secrets_do_not_appear_in_debug_output() {
-        let line = Line::parse_from([
-            "test",
-            "--label-studio-api-key",
-            "hush-hush",
-            "--database-url",
-            "postgres://u:hush-hush@h/d",
-        ]);
-        assert!(!format!("{:?}", line.settings).contains("hush-hush"));
-    }
-}
+mod tests;

@@ -132,6 +132,11 @@ impl Embedder {
         self.0.inference.backbone().spec()
     }
 
+    /// Images admitted and not yet done.
+    pub fn in_flight(&self) -> usize {
+        self.0.inference.in_flight()
+    }
+
     /// Embeds a batch. What is known costs a look-up; the rest is fetched and run even if the caller goes away
     /// meanwhile, so that its next request finds it done.
     ///

@@ -2,6 +2,7 @@
 //!
 //! Pure: rows of probabilities and labels in, figures out. Which rows a model had not seen is the caller's business.
 
+pub mod calibration;
 pub mod copies;
 pub mod suspects;
 

@@ -4,6 +4,7 @@ pub mod auth;
 mod body;
 pub mod error;
 mod health;
+mod heard;
 mod jobs;
 mod log;
 mod openapi;
@@ -16,15 +17,17 @@ mod versions;
 mod webhook;
 
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::access::Access;
 use crate::embed::Embedder;
 use crate::models::Models;
 use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::training::Training;
-use auth::{Access, SecretPathGuard};
+use auth::SecretPathGuard;
 use error::ApiError;
 pub use log::log;
 
@@ -67,11 +70,13 @@ pub fn routes(access: Access) -> impl FnOnce(&mut web::ServiceConfig) {
     }
 }
 
-/// A route: the paths it stands at, the methods it takes, and who answers.
+/// A route: the paths it stands at, the methods it takes, who answers, and whom.
 struct Endpoint {
     paths: &'static [&'static str],
     methods: &'static [Method],
     handler: fn() -> Route,
+    /// Only the operator is answered.
+    control: bool,
 }
 
 const READ: &[Method] = &[Method::GET];
@@ -88,23 +93,32 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(&["/setup"], WRITE, || web::to(setup::setup)),
     Endpoint::new(&["/predict"], WRITE, || web::to(predict::predict)),
     Endpoint::new(&["/webhook"], WRITE, || web::to(webhook::webhook)),
-    Endpoint::new(&["/train"], WRITE, || web::to(jobs::train)),
+    Endpoint::control(&["/train"], WRITE, || web::to(jobs::train)),
+    Endpoint::new(&["/heard"], READ, || web::to(heard::heard)),
     Endpoint::new(&["/job_status"], WRITE, || web::to(jobs::job_status)),
-    Endpoint::new(&["/api/openapi.json"], READ, || web::to(openapi::openapi)),
-    Endpoint::new(&["/api/projects"], READ, || web::to(projects::list)),
-    Endpoint::new(&["/api/projects/{project}"], READ, || web::to(projects::show)),
-    Endpoint::new(&["/api/projects/{project}/queue"], READ, || web::to(queue::show)),
-    Endpoint::new(&["/api/projects/{project}/review"], READ, || web::to(queue::review)),
-    Endpoint::new(&["/api/projects/{project}/pin"], WRITE, || web::to(versions::pin)),
-    Endpoint::new(&["/api/projects/{project}/versions/{number}/activate"], WRITE, || {
+    Endpoint::control(&["/api/openapi.json"], READ, || web::to(openapi::openapi)),
+    Endpoint::control(&["/api/projects"], READ, || web::to(projects::list)),
+    Endpoint::control(&["/api/projects/{project}"], READ, || web::to(projects::show)),
+    Endpoint::control(&["/api/projects/{project}/queue"], READ, || web::to(queue::show)),
+    Endpoint::control(&["/api/projects/{project}/review"], READ, || web::to(queue::review)),
+    Endpoint::control(&["/api/projects/{project}/pin"], WRITE, || web::to(versions::pin)),
+    Endpoint::control(&["/api/projects/{project}/versions/{number}/activate"], WRITE, || {
         web::to(versions::activate)
     }),
-    Endpoint::new(&["/api/jobs/{job}"], READ, || web::to(jobs::show)),
+    Endpoint::control(&["/api/jobs/{job}"], READ, || web::to(jobs::show)),
 ];
 
 impl Endpoint {
     const fn new(paths: &'static [&'static str], methods: &'static [Method], handler: fn() -> Route) -> Self {
-        Self { paths, methods, handler }
+        Self { paths, methods, handler, control: false }
+    }
+
+    const fn control(
+        paths: &'static [&'static str],
+        methods: &'static [Method],
+        handler: fn() -> Route,
+    ) -> Self {
+        Self { paths, methods, handler, control: true }
     }
 }
 
@@ -114,7 +128,11 @@ fn protocol(config: &mut web::ServiceConfig) {
         for method in endpoint.methods {
             resource = resource.route((endpoint.handler)().method(method.clone()));
         }
-        config.service(resource);
+        if endpoint.control {
+            config.service(resource.wrap(from_fn(auth::require_operator)));
+        } else {
+            config.service(resource);
+        }
     }
 }
 

@@ -93,6 +93,11 @@ impl Inference {
         Ok(admission)
     }
 
+    /// Images admitted and not yet done.
+    pub fn in_flight(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
     /// Embeds one image: `pixels` is `[3, px, px]`, normalised as the backbone's spec says. Waits while the
     /// queue is full.
     ///

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`cli`], [`config`], [`telemetry`] | commands, settings, logs and metrics |
 //! | [`app`] | the hallway: builds the rooms and runs them |
-//! | [`http`] | the door: Label Studio's protocol |
+//! | [`http`], [`dashboard`] | the doors: Label Studio's protocol, and pages for people |
 //! | [`training`] | from annotation events to a new version |
 //! | [`queue`] | the pool of unlabelled tasks, ranked, and Label Studio's queue in that order |
 //! | [`embed`] | one path from an image's address to its embedding |
@@ -14,12 +14,14 @@
 //! | [`replay`] | labelling rounds replayed with known labels |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
 //! | [`ranking`] | which image to label next, and why: pure functions on points and probabilities |
-//! | [`model`], [`vision`], [`eval`], [`domain`] | plain knowledge: no network, no clock |
+//! | [`model`], [`vision`], [`eval`], [`access`], [`domain`] | plain knowledge: no network, no clock |
 
+pub mod access;
 pub mod app;
 pub mod blobs;
 pub mod cli;
 pub mod config;
+pub mod dashboard;
 pub mod domain;
 pub mod embed;
 pub mod eval;

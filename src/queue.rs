@@ -3,8 +3,10 @@
 //! The pool is embedded in the background, so that ranking never waits for an image. After every publish the pool is
 //! ranked anew and the head of the ranking is written to Label Studio as predictions whose scores carry the order.
 
+mod compare;
 mod embedded;
 mod fill;
+mod near;
 mod order;
 mod publish;
 mod review;
@@ -19,11 +21,14 @@ use crate::embed::{EmbedError, Embedder};
 use crate::inference::InferenceError;
 use crate::labelstudio::{Client, LabelStudioError};
 use crate::models::Models;
+use crate::ranking::Strategy;
 use crate::storage::{Storage, StorageError};
+pub use compare::{Change, Comparison};
 use embedded::Embeddings;
 pub use fill::PoolProgress;
-pub use order::{Ranked, Ranking};
-pub use review::Review;
+pub use near::Neighbour;
+pub use order::{Ranked, Ranking, Says};
+pub use review::{HeadReview, Outlier, Review};
 
 /// What the scores of the predictions in Label Studio's queue mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,23 @@ pub enum QueueError {
     Interrupted,
 }
 
+/// How Label Studio's queue of a project was written since the start of this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteBack {
+    /// Times it was written.
+    pub written: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Tasks of the last one that was written.
+    pub tasks: usize,
+    /// When it was, Unix microseconds.
+    pub last_at: Option<i64>,
+    /// Why the last attempt failed, if it did.
+    pub problem: Option<String>,
+    /// Whether one is under way.
+    pub writing: bool,
+}
+
 /// The room's handle; clone it freely.
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
@@ -94,8 +116,8 @@ struct Inner {
     fill: Notify,
     /// Something may be missing in Label Studio's queue.
     publish: Notify,
-    /// Why the last attempt to write a project's queue failed.
-    problems: Mutex<HashMap<ProjectId, String>>,
+    /// How the writing of each project's queue went.
+    write_backs: Mutex<HashMap<ProjectId, WriteBack>>,
 }
 
 /// What is ranked of a project, and how far it is filled.
@@ -141,7 +163,7 @@ impl Queue {
             unlisted: Mutex::default(),
             fill: Notify::new(),
             publish: Notify::new(),
-            problems: Mutex::default(),
+            write_backs: Mutex::default(),
         }))
     }
 
@@ -167,9 +189,25 @@ impl Queue {
         self.0.publish.notify_one();
     }
 
+    /// Ranks a project's tasks by another strategy from now on, in Label Studio's queue too; `None`: as the program does
+    /// by itself.
+    ///
+    /// # Errors
+    /// The project is unknown, or the database does not answer.
+    pub async fn choose(&self, project: ProjectId, strategy: Option<Strategy>) -> Result<(), QueueError> {
+        self.0.storage.set_strategy(project, strategy.map(Strategy::name)).await?;
+        self.0.publish.notify_one();
+        Ok(())
+    }
+
     /// Why Label Studio's queue of a project is not in the ranking's order, if an attempt failed.
     pub fn problem(&self, project: ProjectId) -> Option<String> {
-        lock(&self.0.problems).get(&project).cloned()
+        self.write_back(project).problem
+    }
+
+    /// How the writing of a project's queue went since the start.
+    pub fn write_back(&self, project: ProjectId) -> WriteBack {
+        lock(&self.0.write_backs).get(&project).cloned().unwrap_or_default()
     }
 
     /// Tasks that can't be ranked because their image can't be had, and why; at most `limit`.

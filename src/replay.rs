@@ -206,6 +206,20 @@ impl Replay {
     /// # Errors
     /// A plan that can't start, picks outside the training images, or a head that can't be trained.
     pub fn run(&self, plans: &[Plan], watch: &(dyn Fn() + Sync)) -> Result<Vec<Vec<Run>>, ReplayError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.run_on(cores, plans, watch)
+    }
+
+    /// As [`Replay::run`], on so many threads, at least one.
+    ///
+    /// # Errors
+    /// As [`Replay::run`].
+    pub fn run_on(
+        &self,
+        threads: usize,
+        plans: &[Plan],
+        watch: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Vec<Run>>, ReplayError> {
         plans.iter().try_for_each(|plan| self.check(plan))?;
         let (seeds, next) = (self.schedule.seeds, AtomicUsize::new(0));
         let done = Mutex::new(Vec::new());
@@ -222,9 +236,8 @@ impl Replay {
                 done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((job, run));
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
             let ended = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|_| Err(ReplayError::Threads("it panicked".to_owned())))
             });

@@ -41,7 +41,7 @@ pub use projects::{Project, ProjectConfig, ProjectInfo};
 pub use queue::TaskState;
 pub use tags::TaggedImage;
 pub use tasks::{TaskCounts, TaskRecord};
-pub use versions::{NewVersion, Version};
+pub use versions::{NewVersion, Version, VersionOutline};
 
 /// Result of every operation of this room.
 pub type Result<T> = std::result::Result<T, StorageError>;

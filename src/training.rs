@@ -7,8 +7,11 @@
 mod dataset;
 mod heard;
 mod intake;
+mod labels;
 mod reconcile;
+mod reference;
 mod run;
+mod standing;
 mod trainer;
 mod worker;
 
@@ -30,6 +33,8 @@ pub use dataset::{assemble, classes_seen};
 use heard::Heard;
 pub use heard::Webhooks;
 pub use intake::Sighting;
+pub use reference::{Reference, ReferencePoint};
+pub use standing::Standing;
 pub use trainer::{Trainer, TrainerThread};
 
 /// Label configs kept parsed; a server has few, an attacker many.
@@ -93,6 +98,8 @@ pub enum TrainingError {
     NoProject,
     #[error("annotation {index} of the request: {problem}")]
     Annotation { index: usize, problem: String },
+    #[error("labels drawn by chance can't be replayed: {0}")]
+    Replay(Box<crate::replay::ReplayError>),
     #[error("another process took over the job")]
     LeaseLost,
     #[error("cancelled by shutdown")]

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, Settings};
+use super::House;
+use crate::access::{Access, Control};
+use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, ServerSettings, Settings};
+use crate::dashboard::{self, Dashboard, Installation, Rooms};
 use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig};
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, ModelError, load_backbone};
 use crate::models::starter::Starter;
@@ -101,22 +104,68 @@ pub(super) fn advice(settings: &Settings) -> Vec<String> {
     advice
 }
 
-/// The start-up banner: where to connect, and what is missing.
-pub(super) fn announce(settings: &Settings, port: u16, guarded: bool) {
-    let host = settings.server.host;
+/// The dashboard over a house's rooms.
+pub(super) fn dashboard(settings: &Settings, house: &House, access: &Access) -> anyhow::Result<Dashboard> {
+    let rooms = Rooms {
+        storage: house.storage.clone(),
+        embedder: house.embedder.clone(),
+        models: house.models.clone(),
+        training: house.training.clone(),
+        queue: house.queue.clone(),
+        media: house.media.clone(),
+    };
+    let installation = Installation {
+        access: access.clone(),
+        label_studio: settings.label_studio.public_url()?,
+        writes_queue: house.label_studio.is_configured() && settings.queue.queue_tasks > 0,
+        limits: super::limits(settings),
+        decoders: super::threads(settings),
+        advice: advice(settings),
+        now: super::unix_micros,
+    };
+    Ok(Dashboard::new(rooms, installation)?)
+}
+
+/// The start-up banner: where to connect, where the dashboard is, and what is missing.
+pub(super) fn announce(settings: &Settings, port: u16) {
+    let server = &settings.server;
+    let host = server.host;
     let shown = if host.is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { host };
-    tracing::info!("listening on http://{}", std::net::SocketAddr::new(shown, port));
+    let address = std::net::SocketAddr::new(shown, port);
+    tracing::info!("listening on http://{address}");
     if host.is_loopback() {
         tracing::info!(
             "paste this URL into Label Studio (project > Settings > Model); if Label Studio runs in a container or \
              on another machine, start with --host 0.0.0.0 and paste this machine's address instead"
         );
-    } else if !guarded {
+    } else if server.basic_auth_user.is_none() && server.secret_path.is_none() {
         tracing::warn!(
-            "everybody who reaches {host} may use this server: set BASIC_AUTH_USER and BASIC_AUTH_PASS, or SECRET_PATH"
+            "everybody who reaches {host} may use Label Studio's protocol here: set BASIC_AUTH_USER and \
+             BASIC_AUTH_PASS, or SECRET_PATH"
         );
+    }
+    match access(server).control() {
+        Control::Open => {
+            tracing::info!("dashboard: http://{address}{}, for this machine alone", dashboard::PATH)
+        }
+        Control::Password => tracing::info!(
+            "dashboard: http://{address}{}, log in with BASIC_AUTH_USER and BASIC_AUTH_PASS",
+            dashboard::PATH
+        ),
+        Control::Closed => tracing::warn!(
+            "dashboard and control API are closed: set BASIC_AUTH_USER and BASIC_AUTH_PASS to open them"
+        ),
     }
     for line in advice(settings) {
         tracing::warn!("{line}");
+    }
+}
+
+/// What opens the door.
+pub(super) fn access(server: &ServerSettings) -> Access {
+    Access {
+        basic: server.basic_auth_user.clone().zip(server.basic_auth_pass.clone()),
+        secret_path: server.secret_path.clone(),
+        exposed: !server.host.is_loopback(),
     }
 }

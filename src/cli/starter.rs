@@ -76,6 +76,9 @@ impl StarterCommand {
             starter_accuracy: None,
             suspects: Vec::new(),
             near_copies: Vec::new(),
+            confusion: Vec::new(),
+            calibration: Vec::new(),
+            losses: Vec::new(),
         };
         let mut card =
             Card::new(ProjectId(0), &spec.fingerprint, &spec.name, String::new(), train.len() as i64);

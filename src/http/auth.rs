@@ -1,7 +1,7 @@
 //! Who may come in: Basic authentication, or the secret first path segment.
 //!
 //! Label Studio's webhooks carry no credentials unless they stand in the backend's URL, so a secret path is the
-//! second way in. Both are compared in constant time.
+//! second way in. It opens Label Studio's protocol; what controls this server takes the operator's password.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,54 +9,13 @@ use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
 
 use super::State;
 use super::error::ApiError;
+use crate::access::{Access, Control, Place};
 
-/// What opens the door; with nothing set it stands open.
-#[derive(Clone, Default)]
-pub struct Access {
-    /// User and password.
-    pub basic: Option<(SecretString, SecretString)>,
-    pub secret_path: Option<SecretString>,
-}
-
-impl Access {
-    /// Whether strangers are turned away.
-    pub fn is_guarded(&self) -> bool {
-        self.basic.is_some() || self.secret_path.is_some()
-    }
-
-    /// Whether the first segment of `path` is the secret one.
-    fn knows_path(&self, path: &str) -> bool {
-        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        self.secret_path.as_ref().is_some_and(|secret| same(secret, first.as_bytes()))
-    }
-
-    /// Whether an `Authorization` header holds the right pair (RFC 7617). Both halves are always compared.
-    fn knows_header(&self, header: Option<&str>) -> bool {
-        let Some((user, password)) = &self.basic else { return false };
-        let Some((scheme, encoded)) = header.and_then(|header| header.split_once(' ')) else { return false };
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return false;
-        }
-        let Ok(decoded) = STANDARD.decode(encoded.trim()) else { return false };
-        let mut halves = decoded.splitn(2, |byte| *byte == b':');
-        let (given_user, given_password) =
-            (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-        same(user, given_user) & same(password, given_password)
-    }
-}
-
-/// Equality whose duration tells nothing of the content: digests are compared, so not even the length shows.
-fn same(secret: &SecretString, given: &[u8]) -> bool {
-    let (secret, given) = (blake3::hash(secret.expose_secret().as_bytes()), blake3::hash(given));
-    bool::from(secret.as_bytes().ct_eq(given.as_bytes()))
-}
+/// Where the dashboard stands; it has a guard of its own.
+const DASHBOARD: &str = "/ui";
 
 /// Lets a request through to the routes below the secret path.
 pub struct SecretPathGuard(pub Access);
@@ -72,12 +31,13 @@ pub async fn require(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let access = request.app_data::<web::Data<State>>().map(|state| state.access.clone()).unwrap_or_default();
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if !access.is_guarded() || access.knows_path(request.path()) || access.knows_header(header) {
+    let access = access(&request);
+    let path = request.path();
+    let dashboard = path.strip_prefix(DASHBOARD).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if dashboard || !access.is_guarded() || access.knows_path(path) || access.knows_header(pair(&request)) {
         return next.call(request).await;
     }
-    if request.path() == "/webhook" {
+    if path == "/webhook" {
         tracing::warn!(
             "refused a webhook without credentials: Label Studio sends none of its own; connect with \
              http://user:password@host:port as the backend's URL, or with the secret path"
@@ -87,45 +47,37 @@ pub async fn require(
     Err(ApiError::Unauthorized.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn access() -> Access {
-        Access {
-            basic: Some(("me".into(), "pass:word".into())),
-            secret_path: Some("0123456789abcdef".into()),
+/// Middleware on the routes that control this server or tell what it knows: the operator's password, or where none is
+/// set a request that comes from this machine and from no other site's page.
+pub async fn require_operator(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let access = access(&request);
+    let place = place(&request);
+    let refused = match access.control() {
+        Control::Closed => Some(ApiError::Closed),
+        Control::Open => (!place.is_local() || place.is_foreign()).then_some(ApiError::Foreign),
+        Control::Password if !access.knows_header(pair(&request)) => Some(ApiError::Unauthorized),
+        Control::Password => place.is_foreign().then_some(ApiError::Foreign),
+    };
+    match refused {
+        Some(refused) => {
+            metrics::counter!("weathervane_unauthorized_total").increment(1);
+            Err(refused.into())
         }
+        None => next.call(request).await,
     }
+}
 
-    fn header(pair: &str) -> String {
-        format!("Basic {}", STANDARD.encode(pair))
-    }
+fn access(request: &ServiceRequest) -> Access {
+    request.app_data::<web::Data<State>>().map(|state| state.access.clone()).unwrap_or_default()
+}
 
-    #[test]
-    fn the_right_pair_opens_and_every_other_header_does_not() {
-        let access = access();
-        assert!(access.knows_header(Some(&header("me:pass:word"))));
-        assert!(access.knows_header(Some(&header("me:pass:word").replace("Basic", "bAsIc"))));
-        for wrong in ["me:pass", "me", ":pass:word", "", "me:pass:word2", "you:pass:word"] {
-            assert!(!access.knows_header(Some(&header(wrong))), "{wrong}");
-        }
-        for wrong in ["Basic", "Basic !!!", "Bearer abc", "Basic  "] {
-            assert!(!access.knows_header(Some(wrong)), "{wrong}");
-        }
-        assert!(!access.knows_header(None));
-        assert!(!Access::default().knows_header(Some(&header("me:pass:word"))));
-    }
+fn pair(request: &ServiceRequest) -> Option<&str> {
+    request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok())
+}
 
-    #[test]
-    fn only_the_whole_first_segment_is_the_secret() {
-        let access = access();
-        assert!(access.knows_path("/0123456789abcdef/webhook"));
-        assert!(access.knows_path("/0123456789abcdef"));
-        for wrong in
-            ["/0123456789abcde/webhook", "/webhook/0123456789abcdef", "/", "", "/0123456789abcdefg/x"]
-        {
-            assert!(!access.knows_path(wrong), "{wrong}");
-        }
-    }
+fn place(request: &ServiceRequest) -> Place<'_> {
+    Place::read(|name| request.headers().get(name).map(|value| value.as_bytes()))
 }

@@ -31,6 +31,10 @@ pub enum ApiError {
     TooManyTasks { tasks: usize, limit: usize },
     #[error("wrong or missing credentials")]
     Unauthorized,
+    #[error("this route takes the operator's password, and none is set")]
+    Closed,
+    #[error("this route answers nobody but this machine, and no other site's page")]
+    Foreign,
     #[error("no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
     #[error(transparent)]
@@ -81,6 +85,14 @@ impl ApiError {
                 S::UNAUTHORIZED,
                 "unauthorized",
                 "use Basic authentication, http://user:password@host:port as the backend's URL, or the secret path",
+            ),
+            Self::Closed => {
+                (S::FORBIDDEN, "closed", "set BASIC_AUTH_USER and BASIC_AUTH_PASS, restart, and use them")
+            }
+            Self::Foreign => (
+                S::FORBIDDEN,
+                "foreign",
+                "call http://127.0.0.1 directly, or set BASIC_AUTH_USER and BASIC_AUTH_PASS to come from elsewhere",
             ),
             Self::NotFound { .. } => {
                 (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")

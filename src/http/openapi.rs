@@ -6,7 +6,7 @@ use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorAnswer;
-use super::{health, jobs, predict, projects, queue, setup, versions, webhook};
+use super::{health, heard, jobs, predict, projects, queue, setup, versions, webhook};
 
 /// The tags: Label Studio's own routes, and those for people and scripts.
 pub const PROTOCOL: &str = "Label Studio's protocol";
@@ -29,6 +29,7 @@ pub const STATUS: &str = "Status";
         predict::predict,
         webhook::webhook,
         versions::names,
+        heard::heard,
         jobs::train,
         jobs::job_status,
         projects::list,

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{self, Json};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::State;
@@ -12,6 +12,7 @@ use super::jobs::JobAnswer;
 use super::openapi::STATUS;
 use super::shapes;
 use crate::domain::ids::ProjectId;
+use crate::models::HeadStanding;
 use crate::queue::PoolProgress;
 use crate::storage::{Project, Version};
 use crate::training::Webhooks;
@@ -47,7 +48,7 @@ pub struct Summary {
     /// When Label Studio was found to have deleted it, Unix microseconds.
     deleted_at_us: Option<i64>,
     #[schema(value_type = Vec<shapes::ServingHead>)]
-    heads: Value,
+    heads: Vec<HeadStanding>,
     /// Why nothing is predicted or learnt.
     problem: Option<String>,
     /// Parts of the label config that are left out, with reasons.
@@ -131,15 +132,7 @@ pub(super) async fn project_id(state: &State, request: &HttpRequest) -> Result<P
 async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
     let labels = state.storage.annotation_counts(row.id).await?;
     let tasks = state.storage.task_counts(row.id).await?;
-    let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
-    let (version, heads, problem) = match &config {
-        Some(Ok(config)) => {
-            let serving = state.models.serving(row.id, config);
-            (serving.version.clone(), serving.describe(config), None)
-        }
-        Some(Err(error)) => (state.models.no_version(), json!([]), Some(error.to_string())),
-        None => (state.models.no_version(), json!([]), Some("no label config seen yet".to_owned())),
-    };
+    let standing = state.training.standing(row, tasks.total);
     Ok(Summary {
         id: row.id,
         title: row.title.clone(),
@@ -147,18 +140,22 @@ async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
         annotations: labels.live,
         skipped: labels.cancelled,
         labelled_tasks: tasks.labelled,
-        version,
+        version: standing.version,
         pinned: row.pinned,
         queue: QueueSummary {
             version: row.queue_version.clone(),
-            problem: state.queue.problem(row.id),
-            pool: state.queue.progress(row.id).await?,
+            problem: standing.queue_problem,
+            pool: standing.pool,
         },
-        webhooks: state.training.webhooks(row.id),
+        webhooks: standing.webhooks,
         deleted_at_us: row.deleted_at,
-        heads,
-        problem: problem.or_else(|| row.problem.clone()),
-        ignored: config.and_then(Result::ok).map(|config| config.ignored.clone()).unwrap_or_default(),
+        heads: standing.heads,
+        problem: standing.problem,
+        ignored: standing
+            .config
+            .and_then(Result::ok)
+            .map(|config| config.ignored.clone())
+            .unwrap_or_default(),
     })
 }
 

@@ -111,6 +111,16 @@ pub struct HeadCard {
     groups: Vec<(String, f64)>,
     refined: bool,
     evaluation: Option<Evaluation>,
+    /// How often each class was answered for each, out of fold: `[label][answer]`. Left out for multiple choice, many
+    /// classes, and versions of older programs.
+    #[schema(required = false)]
+    confusion: Vec<Vec<usize>>,
+    /// Out-of-fold decisions by certainty. Left out for versions of older programs.
+    #[schema(required = false)]
+    calibration: Vec<CalibrationBin>,
+    /// Training loss after each epoch, nats. Left out for versions of older programs.
+    #[schema(required = false)]
+    losses: Vec<f32>,
     starter_accuracy: Option<f64>,
     /// Left out where there is none.
     #[schema(required = false)]
@@ -137,6 +147,16 @@ pub struct Evaluation {
     /// Nats.
     log_loss: f64,
     brier: f64,
+}
+
+/// Decisions of about the same certainty.
+#[derive(ToSchema)]
+pub struct CalibrationBin {
+    n: usize,
+    /// Mean probability of what was decided.
+    certainty: f64,
+    /// Share that is right.
+    right: f64,
 }
 
 /// A label that a model which had not seen it does not believe.

@@ -76,23 +76,26 @@ impl Probe {
     /// # Errors
     /// As [`Probe::health`].
     pub async fn projects(&self) -> Result<Vec<ProjectId>, ProbeError> {
-        let listed = self.get("api/projects").await?;
-        let projects = listed["projects"].as_array().into_iter().flatten();
-        let present = projects.filter(|project| project["deleted_at_us"].is_null());
-        Ok(present.filter_map(|project| Some(ProjectId(project["id"].as_i64()?))).collect())
+        Ok(self.all_heard().await?.into_iter().map(|(project, _)| project).collect())
     }
 
-    /// What it heard of a project; `None` from a server that does not count.
+    /// What it heard of a project.
     ///
     /// # Errors
     /// As [`Probe::health`].
-    pub async fn heard(&self, project: ProjectId) -> Result<Option<Heard>, ProbeError> {
-        match self.get(&format!("api/projects/{project}")).await {
-            Ok(shown) => Ok(serde_json::from_value(shown["webhooks"].clone()).ok()),
-            // A project it never heard of.
-            Err(ProbeError::Status(404)) => Ok(Some(Heard::default())),
-            Err(error) => Err(error),
-        }
+    pub async fn heard(&self, project: ProjectId) -> Result<Heard, ProbeError> {
+        let all = self.all_heard().await?;
+        Ok(all.into_iter().find(|(id, _)| *id == project).map(|(_, heard)| heard).unwrap_or_default())
+    }
+
+    async fn all_heard(&self) -> Result<Vec<(ProjectId, Heard)>, ProbeError> {
+        let answer = self.get("heard").await?;
+        let projects = answer["projects"].as_array().into_iter().flatten();
+        let read = |project: &Value| {
+            let heard = serde_json::from_value(project["webhooks"].clone()).ok()?;
+            Some((ProjectId(project["id"].as_i64()?), heard))
+        };
+        Ok(projects.filter_map(read).collect())
     }
 
     async fn get(&self, path: &str) -> Result<Value, ProbeError> {

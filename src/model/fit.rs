@@ -26,8 +26,9 @@ use faer::Mat;
 use super::head::{Activation, Head};
 use super::{Features, Group, ModelError};
 use crate::domain::ids::ContentHash;
-use crate::eval::Evaluation;
+use crate::eval::calibration::{self as calibration_of, CalibrationBin};
 use crate::eval::copies::near_copies;
+use crate::eval::{Evaluation, confusion};
 use folds::Folds;
 use ridge::Ridge;
 use scaling::Scaling;
@@ -64,6 +65,9 @@ impl Default for FitOptions {
     }
 }
 
+/// Most classes whose confusions are counted: the square of it is written down with every version.
+pub const MAX_CONFUSION_CLASSES: usize = 50;
+
 /// How far a training is.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -79,6 +83,13 @@ pub struct Fitted {
     pub head: Head,
     /// Out of fold, on the labels it learnt from.
     pub evaluation: Evaluation,
+    /// How often each class was answered for each, out of fold: `[label][answer]`, counts. Empty for multiple choice,
+    /// and beyond [`MAX_CONFUSION_CLASSES`].
+    pub confusion: Vec<Vec<usize>>,
+    /// Out-of-fold decisions by certainty.
+    pub calibration: Vec<CalibrationBin>,
+    /// Training loss after each epoch of the refinement, nats.
+    pub losses: Vec<f32>,
     /// Probabilities of each row by a model that had not seen it, `n x classes`.
     pub out_of_fold: Vec<Vec<f32>>,
     /// Number of each row's group of near-copies.
@@ -158,6 +169,22 @@ impl Targets {
             Self::Multiple { classes, labels } => Evaluation::multiple(probabilities, labels, *classes),
         }
     }
+
+    fn confusion(&self, probabilities: &[Vec<f32>]) -> Vec<Vec<usize>> {
+        match self {
+            Self::Single { classes, labels } if *classes <= MAX_CONFUSION_CLASSES => {
+                confusion(probabilities, labels, *classes)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn calibration(&self, probabilities: &[Vec<f32>]) -> Vec<CalibrationBin> {
+        match self {
+            Self::Single { labels, .. } => calibration_of::single(probabilities, labels),
+            Self::Multiple { labels, .. } => calibration_of::multiple(probabilities, labels),
+        }
+    }
 }
 
 impl TrainingSet {
@@ -222,11 +249,18 @@ pub fn fit(
     let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
     let start =
         refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, temperature };
-    let refined = refine::refine(&start, options.epochs, watch)?;
+    let mut losses = Vec::new();
+    let refined = refine::refine(&start, options.epochs, &mut |step| {
+        losses.push(step.loss);
+        watch(step)
+    })?;
     let (weight, bias) = scaling.unfold(&ridge.basis.in_features(&refined.coefficients), &refined.bias);
     Ok(Fitted {
         head: Head::new(set.targets.activation(), set.features.dim, weight, bias)?,
         evaluation: set.targets.evaluate(&refined.out_of_fold),
+        confusion: set.targets.confusion(&refined.out_of_fold),
+        calibration: set.targets.calibration(&refined.out_of_fold),
+        losses,
         out_of_fold: refined.out_of_fold,
         copies,
         group_weights: scaling.named(&weights),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, Class, HeadSpec};
 use crate::eval::Evaluation;
+use crate::eval::calibration::CalibrationBin;
 use crate::model::{Fitted, Head, ModelError};
 
 /// Raised when the card changes so that older programs would misread it.
@@ -85,6 +86,16 @@ pub struct HeadCard {
     pub refined: bool,
     /// Out-of-fold, on the labels of this version.
     pub evaluation: Option<Evaluation>,
+    /// How often each class was answered for each, out of fold: `[label][answer]`, counts. Absent for multiple choice, many
+    /// classes, and versions of older programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<usize>>,
+    /// Out-of-fold decisions by certainty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<CalibrationBin>,
+    /// Training loss after each epoch, nats; one that diverged is cut off there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<f32>,
     /// Accuracy of the starter model on the same labels, where its classes match.
     pub starter_accuracy: Option<f64>,
     /// Labels that are probably wrong, the most suspicious first.
@@ -140,6 +151,9 @@ impl HeadCard {
             groups: fitted.group_weights.clone(),
             refined: fitted.refined,
             evaluation: Some(fitted.evaluation.clone()),
+            confusion: fitted.confusion.clone(),
+            calibration: fitted.calibration.clone(),
+            losses: fitted.losses.iter().copied().take_while(|loss| loss.is_finite()).collect(),
             starter_accuracy: None,
             suspects: Vec::new(),
             near_copies: Vec::new(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::starter::Starter;
 use super::{Published, UNTRAINED};
@@ -56,19 +56,30 @@ impl Serving {
         Self::new(Some(published), None, config)
     }
 
-    /// What the status route says of each head.
-    pub fn describe(&self, config: &LabelConfig) -> Value {
-        let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| {
-            json!({
-                "from_name": spec.from_name,
-                "classes": spec.classes.iter().map(|class| &class.name).collect::<Vec<_>>(),
-                "served_by": head.as_ref().map_or("nothing", ServingHead::source),
-                "missing": head.is_none().then_some("labelled images of at least two classes"),
-                "unlearnt_classes": head.as_ref().map(|head| head.unlearnt(spec)).unwrap_or_default(),
-            })
+    /// What answers for each head of the label config.
+    pub fn describe(&self, config: &LabelConfig) -> Vec<HeadStanding> {
+        let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| HeadStanding {
+            from_name: spec.from_name.clone(),
+            classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
+            served_by: head.as_ref().map_or("nothing", ServingHead::source),
+            missing: head.is_none().then_some("labelled images of at least two classes"),
+            unlearnt_classes: head.as_ref().map(|head| head.unlearnt(spec)).unwrap_or_default(),
         });
         heads.collect()
     }
+}
+
+/// A head of the label config, and what answers for it now.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeadStanding {
+    pub from_name: String,
+    pub classes: Vec<String>,
+    /// `own`, `starter` or `nothing`.
+    pub served_by: &'static str,
+    /// What it takes before something can be predicted.
+    pub missing: Option<&'static str>,
+    /// Classes that were added since the training.
+    pub unlearnt_classes: Vec<String>,
 }
 
 impl ServingHead {

@@ -11,7 +11,7 @@ use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::LabelConfig;
 use crate::domain::task::Task;
 use crate::embed::Wanted;
-use crate::storage::{EventRecord, ProjectInfo, TaskRecord};
+use crate::storage::{EventRecord, Project, ProjectInfo, TaskRecord};
 
 /// Tasks looked at in one go; their embeddings take a few megabytes.
 const PAGE: i64 = 500;
@@ -229,18 +229,28 @@ impl Queue {
     /// # Errors
     /// The database does not answer.
     pub async fn progress(&self, project: ProjectId) -> Result<PoolProgress, QueueError> {
-        let tasks = usize::try_from(self.0.storage.task_counts(project).await?.total).unwrap_or(0);
+        Ok(self.progress_among(project, self.0.storage.task_counts(project).await?.total))
+    }
+
+    /// The same where the number of tasks is known.
+    pub fn progress_among(&self, project: ProjectId, tasks: i64) -> PoolProgress {
+        let tasks = usize::try_from(tasks).unwrap_or(0);
         let pool = self.pool(project);
         let marks = lock(&pool.marks);
-        Ok(PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed.len() })
+        PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed.len() }
     }
 
     /// The project's label config as it was seen last.
     pub(super) async fn config(&self, project: ProjectId) -> Result<LabelConfig, QueueError> {
         let row = self.0.storage.project(project).await?.ok_or(QueueError::NoProject(project))?;
-        let xml = row.label_config.unwrap_or_default();
-        LabelConfig::parse(&xml).map_err(|error| QueueError::NoHead { project, problem: error.to_string() })
+        config_of(&row)
     }
+}
+
+pub(super) fn config_of(row: &Project) -> Result<LabelConfig, QueueError> {
+    let xml = row.label_config.as_deref().unwrap_or_default();
+    LabelConfig::parse(xml)
+        .map_err(|error| QueueError::NoHead { project: row.id, problem: error.to_string() })
 }
 
 /// The task variable whose image is ranked: that of the first head that is not skipped.

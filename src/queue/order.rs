@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::embedded::Embeddings;
-use super::fill::image_key;
+use super::fill::{config_of, image_key};
 use super::{Queue, QueueError, lock};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::domain::prediction::Prediction;
 use crate::models::{Serving, ServingHead};
 use crate::ranking::{self, HeadView, Options, Pool, Strategy};
-use crate::storage::TaskState;
+use crate::storage::{Project, TaskState};
 
 /// A project's pool in the order in which its labels teach the most.
 #[derive(Debug)]
@@ -34,6 +34,16 @@ pub struct Ranked {
     pub reason: String,
     /// `None` while nothing can be predicted.
     pub prediction: Option<Prediction>,
+    /// What each head that has a model says of each class.
+    #[serde(skip)]
+    pub heads: Vec<Says>,
+}
+
+/// A head's calibrated probabilities of a task, by class.
+#[derive(Clone, Debug)]
+pub struct Says {
+    pub from_name: String,
+    pub classes: Vec<(String, f32)>,
 }
 
 /// What the blocking part of a ranking works on.
@@ -48,8 +58,8 @@ struct Order {
 }
 
 impl Queue {
-    /// The `limit` most useful of a project's unlabelled tasks; skipped ones are not asked for again. The same pool,
-    /// labels and version give the same order.
+    /// The `limit` most useful of a project's unlabelled tasks; skipped ones are not asked for again. Without a strategy
+    /// the project's own is taken, or the default. The same pool, labels and version give the same order.
     ///
     /// # Errors
     /// The project is unknown or has nothing to classify, or the database does not answer.
@@ -59,7 +69,30 @@ impl Queue {
         strategy: Option<Strategy>,
         limit: usize,
     ) -> Result<Ranking, QueueError> {
-        let config = self.config(project).await?;
+        let row = self.0.storage.project(project).await?.ok_or(QueueError::NoProject(project))?;
+        self.rank_as(row.id, config_of(&row)?, strategy.or_else(|| own_strategy(&row)), limit).await
+    }
+
+    /// As [`Queue::rank`], but without a strategy the default is taken, whatever the project's own is.
+    ///
+    /// # Errors
+    /// As [`Queue::rank`].
+    pub async fn rank_by(
+        &self,
+        project: ProjectId,
+        strategy: Option<Strategy>,
+        limit: usize,
+    ) -> Result<Ranking, QueueError> {
+        self.rank_as(project, self.config(project).await?, strategy, limit).await
+    }
+
+    async fn rank_as(
+        &self,
+        project: ProjectId,
+        config: LabelConfig,
+        strategy: Option<Strategy>,
+        limit: usize,
+    ) -> Result<Ranking, QueueError> {
         let key = image_key(project, &config)?;
         let states = self.0.storage.task_states(project).await?;
         let of = |wanted: TaskState| {
@@ -88,6 +121,11 @@ impl Queue {
         .await
         .map_err(|_| QueueError::Interrupted)
     }
+}
+
+/// The strategy chosen for a project; one that only a newer program knows counts as none.
+fn own_strategy(row: &Project) -> Option<Strategy> {
+    row.strategy.as_deref().and_then(|name| name.parse().ok())
 }
 
 impl Order {
@@ -125,6 +163,7 @@ impl Order {
                 score: pick.score,
                 reason: pick.why.with_names(&names),
                 prediction: Prediction::new(&rows, &self.serving.version, self.score_threshold),
+                heads: rows.iter().map(|(spec, row)| says(spec, row)).collect(),
             }
         });
         Ranking { version: self.serving.version.clone(), strategy, pool: open.len(), tasks: tasks.collect() }
@@ -153,6 +192,11 @@ fn all(head: &ServingHead, pool: &Embeddings, places: &[usize]) -> Vec<f32> {
         }
     }
     probabilities
+}
+
+fn says(spec: &HeadSpec, row: &[f32]) -> Says {
+    let classes = spec.classes.iter().zip(row).map(|(class, p)| (class.name.clone(), *p));
+    Says { from_name: spec.from_name.clone(), classes: classes.collect() }
 }
 
 fn class_names(spec: &HeadSpec) -> Vec<&str> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Queue, QueueError, QueueOrder, Ranked, Ranking, lock};
+use super::{Queue, QueueError, QueueOrder, Ranked, Ranking, WriteBack, lock};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::prediction::Prediction;
 use crate::labelstudio::{BackendRow, LabelStudioError};
@@ -70,7 +70,7 @@ impl Queue {
             match self.publish(&project).await {
                 Ok(()) => {
                     failures.remove(&project.id);
-                    lock(&self.0.problems).remove(&project.id);
+                    self.note(project.id, |log| log.problem = None);
                 }
                 // The new version's own round comes at once.
                 Err(QueueError::Overtaken(_)) => self.0.publish.notify_one(),
@@ -79,7 +79,11 @@ impl Queue {
                     let failed = failures.entry(project.id).or_default();
                     *failed += 1;
                     metrics::counter!("weathervane_queue_failures_total").increment(1);
-                    let known = lock(&self.0.problems).insert(project.id, error.to_string());
+                    let known = self.problem(project.id);
+                    self.note(project.id, |log| {
+                        log.failed += 1;
+                        log.problem = Some(error.to_string());
+                    });
                     if known.as_deref() != Some(&error.to_string()) {
                         tracing::warn!(project = %project.id, %error, "Label Studio's queue not ordered, trying again");
                     }
@@ -95,7 +99,8 @@ impl Queue {
         let id = project.id;
         let config = self.config(id).await?;
         let version = self.0.models.serving(id, &config).version;
-        if project.queue_version.as_deref() == Some(&version) {
+        let as_wanted = project.queue_strategy == project.strategy;
+        if project.queue_version.as_deref() == Some(&version) && as_wanted {
             return Ok(());
         }
         let progress = self.progress(id).await?;
@@ -104,17 +109,34 @@ impl Queue {
             // There is nothing to rank yet; a first order waits for the whole pool.
             return Ok(());
         }
+        self.note(id, |log| log.writing = true);
+        let written = self.rank_and_write(project, &version).await;
+        self.note(id, |log| log.writing = false);
+        written
+    }
+
+    async fn rank_and_write(&self, project: &Project, version: &str) -> Result<(), QueueError> {
+        let id = project.id;
         let started = std::time::Instant::now();
         let ranking = self.rank(id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
         if ranking.version != version {
             return Err(QueueError::Overtaken(id));
         }
         let written = self.write(project, &ranking).await?;
-        self.0.storage.set_queue_version(id, &version).await?;
+        self.0.storage.set_queue_version(id, version, project.strategy.as_deref()).await?;
+        let now = (self.0.now)();
+        self.note(id, |log| {
+            log.written += 1;
+            (log.tasks, log.last_at) = (written, Some(now));
+        });
         metrics::histogram!("weathervane_queue_seconds").record(started.elapsed().as_secs_f64());
         tracing::info!(project = %id, version, tasks = written, strategy = ranking.strategy.name(),
             duration_ms = started.elapsed().as_millis() as u64, "Label Studio serves tasks in this version's order");
         Ok(())
+    }
+
+    fn note(&self, project: ProjectId, change: impl FnOnce(&mut WriteBack)) {
+        change(lock(&self.0.write_backs).entry(project).or_default());
     }
 
     /// Stores the predictions, then moves the project's version.
@@ -129,11 +151,12 @@ impl Queue {
         let stored = label_studio.stored_versions(id).await?;
         let has_some =
             stored.iter().any(|row| row.model_version.as_deref() == Some(version) && row.count > 0);
-        // Where it is served already, an attempt was cut off after its last step.
-        let complete = served && has_some;
+        // Where it is served already, an attempt was cut off after its last step; or another strategy is wanted.
+        let complete = served && has_some && project.queue_strategy == project.strategy;
         label_studio.rename_backend(id, &backend, version).await?;
         if has_some && !complete {
-            // Left by an attempt that was cut off, or by tasks opened since the publish: both would blur the order.
+            // Left by an attempt that was cut off, by tasks opened since the publish, or by another strategy: all of them
+            // would blur the order.
             label_studio.delete_predictions(id, version).await?;
         }
         let written = if complete { 0 } else { self.import(id, ranking).await? };
@@ -242,7 +265,13 @@ mod tests {
             "score": 0.41, "model_version": "v2"
         }))
         .unwrap();
-        let ranked = Ranked { task: TaskId(7), score: 3.0, reason: String::new(), prediction: Some(inner) };
+        let ranked = Ranked {
+            task: TaskId(7),
+            score: 3.0,
+            reason: String::new(),
+            prediction: Some(inner),
+            heads: Vec::new(),
+        };
         let first = prediction(0, &ranked, "v2", QueueOrder::Rank);
         let last = prediction(MAX_QUEUE_TASKS - 1, &ranked, "v2", QueueOrder::Rank);
         assert_eq!((&first["task"], &first["result"][0]["score"]), (&json!(7), &json!(0.41)));

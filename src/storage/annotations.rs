@@ -69,6 +69,26 @@ impl Storage {
         .await?)
     }
 
+    /// The annotations of the tasks `ids` that are not deleted, skips too, in no order.
+    ///
+    /// # Errors
+    /// When the database fails or a row can't be read.
+    pub async fn annotations_of(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<Annotation>> {
+        let mut found = Vec::new();
+        for list in lists(ids) {
+            let sql = format!(
+                "SELECT * FROM annotations WHERE project_id = $1 AND deleted_at IS NULL AND task_id IN ({})",
+                placeholders(2, list.len())
+            );
+            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(project.0);
+            for id in list {
+                query = query.bind(id.0);
+            }
+            found.extend(query.fetch_all(&self.read).await?);
+        }
+        Ok(found)
+    }
+
     /// How many answers and skips there are.
     ///
     /// # Errors

@@ -142,6 +142,17 @@ impl Storage {
             .await?)
     }
 
+    /// The newest jobs of all projects, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest_jobs(&self, limit: i64) -> Result<Vec<Job>> {
+        Ok(sqlx::query_as("SELECT * FROM jobs ORDER BY id DESC LIMIT $1")
+            .bind(limit.max(0))
+            .fetch_all(&self.read)
+            .await?)
+    }
+
     /// All jobs that are queued or running, oldest first.
     ///
     /// # Errors

@@ -41,6 +41,10 @@ pub struct Project {
     pub pinned: bool,
     /// Name of the version in whose order Label Studio serves the tasks.
     pub queue_version: Option<String>,
+    /// How its tasks are ranked; `None`: as the program does by itself.
+    pub strategy: Option<String>,
+    /// How those were that Label Studio serves.
+    pub queue_strategy: Option<String>,
     /// When it was first heard of.
     pub created_at: i64,
     /// When it was last heard of, to the minute.
@@ -281,6 +285,8 @@ impl FromRow<'_, AnyRow> for Project {
             current_version: row.try_get("current_version")?,
             pinned: row.try_get::<i64, _>("pinned")? != 0,
             queue_version: row.try_get("queue_version")?,
+            strategy: row.try_get("strategy")?,
+            queue_strategy: row.try_get("queue_strategy")?,
             created_at: row.try_get("created_at")?,
             last_seen_at: row.try_get("last_seen_at")?,
             deleted_at: row.try_get("deleted_at")?,

@@ -50,16 +50,39 @@ impl Storage {
         rows.iter().map(read).collect()
     }
 
-    /// Records that Label Studio now serves tasks in the order of version `name`.
+    /// Records that Label Studio now serves tasks in the order of version `name` by `strategy` (`None`: the program's
+    /// own choice).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_queue_version(&self, project: ProjectId, name: &str) -> Result<()> {
-        sqlx::query("UPDATE projects SET queue_version = $1 WHERE id = $2")
+    pub async fn set_queue_version(
+        &self,
+        project: ProjectId,
+        name: &str,
+        strategy: Option<&str>,
+    ) -> Result<()> {
+        sqlx::query("UPDATE projects SET queue_version = $1, queue_strategy = $2 WHERE id = $3")
             .bind(clean(name).into_owned())
+            .bind(strategy.map(|name| clean(name).into_owned()))
             .bind(project.0)
             .execute(&self.write)
             .await?;
+        Ok(())
+    }
+
+    /// Lets a project's tasks be ranked by `strategy` from now on; `None`: as the program does by itself.
+    ///
+    /// # Errors
+    /// [`StorageError::Missing`] for an unknown project. When the database fails.
+    pub async fn set_strategy(&self, project: ProjectId, strategy: Option<&str>) -> Result<()> {
+        let set = sqlx::query("UPDATE projects SET strategy = $1 WHERE id = $2")
+            .bind(strategy.map(|name| clean(name).into_owned()))
+            .bind(project.0)
+            .execute(&self.write)
+            .await?;
+        if set.rows_affected() == 0 {
+            return Err(StorageError::Missing { what: format!("project {project}") });
+        }
         Ok(())
     }
 

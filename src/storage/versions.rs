@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::sql::{clean, json};
+use super::sql::{clean, json, lists, placeholders};
 use super::{Result, Storage, StorageError, projects};
 use crate::domain::ids::{JobId, ProjectId};
 
@@ -56,6 +56,17 @@ pub struct NewVersion {
     pub labels: i64,
     /// The job that made it.
     pub job: Option<JobId>,
+}
+
+/// A version without what was measured of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionOutline {
+    pub number: i64,
+    pub name: String,
+    /// Labels it was trained with.
+    pub labels: i64,
+    /// When it was made, Unix microseconds.
+    pub created_at: i64,
 }
 
 impl Storage {
@@ -158,6 +169,48 @@ impl Storage {
             .bind(project.0)
             .fetch_all(&self.read)
             .await?)
+    }
+
+    /// All versions of a project in outline, newest first; an index alone answers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn version_outlines(&self, project: ProjectId) -> Result<Vec<VersionOutline>> {
+        let rows = sqlx::query(
+            "SELECT number, name, labels, created_at FROM versions WHERE project_id = $1 ORDER BY number DESC",
+        )
+        .bind(project.0)
+        .fetch_all(&self.read)
+        .await?;
+        let read = |row: &AnyRow| {
+            Ok(VersionOutline {
+                number: row.try_get("number")?,
+                name: row.try_get("name")?,
+                labels: row.try_get("labels")?,
+                created_at: row.try_get("created_at")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Those of the versions `numbers` that there are, in no order.
+    ///
+    /// # Errors
+    /// When the database fails or a row can't be read.
+    pub async fn versions_among(&self, project: ProjectId, numbers: &[i64]) -> Result<Vec<Version>> {
+        let mut found = Vec::with_capacity(numbers.len());
+        for list in lists(numbers) {
+            let sql = format!(
+                "SELECT * FROM versions WHERE project_id = $1 AND number IN ({})",
+                placeholders(2, list.len())
+            );
+            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(project.0);
+            for number in list {
+                query = query.bind(number);
+            }
+            found.extend(query.fetch_all(&self.read).await?);
+        }
+        Ok(found)
     }
 
     /// One version by its number.

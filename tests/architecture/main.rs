@@ -21,7 +21,7 @@ const LEVELS: &[&[&str]] = &[
     &["storage", "blobs", "labelstudio", "ranking"],
     // A backbone says what input it wants in vision's words, so it stands above.
     &["model"],
-    &["vision", "eval"],
+    &["vision", "eval", "access"],
     &["domain"],
 ];
 
@@ -37,6 +37,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("reqwest", &["labelstudio"]),
     ("clap", &["cli", "config", "main"]),
     ("utoipa", &["http"]),
+    ("maud", &["dashboard"]),
     ("SystemTime::now", &["config", "app", "cli", "main"]),
     ("Timestamp::now", &["config", "app", "cli", "main"]),
     ("Zoned::now", &["config", "app", "cli", "main"]),

@@ -48,8 +48,8 @@ async fn the_secret_path_opens_what_the_root_refuses() {
     // Below the secret path a route has one more segment to match than at the root.
     let event = json!({"action": "PROJECT_UPDATED", "project": {"id": 1, "label_config": WEATHER}});
     assert_eq!(server.post(&format!("/{secret}/webhook"), &event).await.status(), 200);
-    assert_eq!(server.get_json(&format!("/{secret}/api/projects/1")).await["id"], 1);
-    assert_eq!(server.get_json(&format!("/{secret}/api/jobs/99")).await["code"], "not_found");
+    assert_eq!(server.get_json(&format!("/{secret}/heard")).await["projects"][0]["id"], 1);
+    assert_eq!(server.get_json(&format!("/{secret}/api/jobs/99")).await["code"], "closed");
     let missing = server.get(&format!("/{secret}/{secret}")).await;
     assert_eq!(missing.status(), 404);
     server.stop().await;

@@ -58,6 +58,9 @@ fn draft(class: usize) -> Draft {
         starter_accuracy: None,
         suspects: Vec::new(),
         near_copies: Vec::new(),
+        confusion: Vec::new(),
+        calibration: Vec::new(),
+        losses: Vec::new(),
     });
     Draft { project: PROJECT, file: VersionFile { card, heads: vec![head] }, job: None }
 }

@@ -1,5 +1,6 @@
 //! Starts the real server on port 0, with a tiny backbone and a data directory of its own.
 
+pub mod browser;
 pub mod label_studio;
 pub mod pictures;
 pub mod queue;
@@ -116,6 +117,36 @@ impl Server {
             }
             let project = self.get_json("/api/projects/1").await;
             assert!(started.elapsed() < PATIENCE, "still version {old}: {project:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Answers tasks with the pictures of three classes.
+    pub async fn taught(&self, ids: std::ops::RangeInclusive<i64>) {
+        for id in ids {
+            let class = id as usize % 3;
+            let picture = pictures::data_uri(class, id as u32);
+            self.annotate(WEATHER, id, &picture, pictures::CLASSES[class]).await;
+        }
+    }
+
+    /// Trains project 1 and waits until a version is there.
+    pub async fn train(&self) {
+        let answer = self.post_json("/train", &json!({"project": "1.1700000000"})).await;
+        let job = self.job_ended(answer["job"].as_str().expect("a job id")).await;
+        assert_eq!(job["state"], "done", "{job:#}");
+    }
+
+    /// Waits until so many images of project 1 are embedded and so many could not be had.
+    pub async fn pool_filled(&self, embedded: u64, failed: u64) {
+        let started = Instant::now();
+        loop {
+            let project = self.get_json("/api/projects/1").await;
+            let pool = &project["queue"]["pool"];
+            if (pool["embedded"].as_u64(), pool["failed"].as_u64()) == (Some(embedded), Some(failed)) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{project:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -34,16 +34,16 @@ async fn an_activated_version_serves_again_and_label_studio_follows() {
 async fn a_pinned_version_stays_whatever_is_trained() {
     let server = Server::start(&["--no-starter", "--train-trigger", "manual"]).await;
     let none = server.setup(WEATHER).await;
-    taught(&server, 1..=6).await;
-    train(&server).await;
+    server.taught(1..=6).await;
+    server.train().await;
     let first = server.setup(WEATHER).await;
     assert_ne!(first, none);
     assert_eq!(
         server.post_json("/api/projects/1/pin", &json!({"pinned": true})).await,
         json!({"pinned": true})
     );
-    taught(&server, 7..=12).await;
-    train(&server).await;
+    server.taught(7..=12).await;
+    server.train().await;
     assert_eq!(server.setup(WEATHER).await, first);
     let shown = server.get_json("/api/projects/1").await;
     assert_eq!(
@@ -56,8 +56,8 @@ async fn a_pinned_version_stays_whatever_is_trained() {
     let server = Server::start_on(data, &["--no-starter", "--train-trigger", "manual"]).await;
     assert_eq!(server.setup(WEATHER).await, first, "after a restart");
     server.post_json("/api/projects/1/pin", &json!({"pinned": false})).await;
-    taught(&server, 13..=18).await;
-    train(&server).await;
+    server.taught(13..=18).await;
+    server.train().await;
     assert_ne!(server.setup(WEATHER).await, first);
     server.stop().await;
 }
@@ -66,11 +66,11 @@ async fn a_pinned_version_stays_whatever_is_trained() {
 async fn a_version_that_another_process_activates_serves_here_too() {
     let server = Server::start(&["--no-starter", "--train-trigger", "manual"]).await;
     server.setup(WEATHER).await;
-    taught(&server, 1..=6).await;
-    train(&server).await;
+    server.taught(1..=6).await;
+    server.train().await;
     let first = server.setup(WEATHER).await;
-    taught(&server, 7..=12).await;
-    train(&server).await;
+    server.taught(7..=12).await;
+    server.train().await;
     let second = server.setup(WEATHER).await;
     assert_ne!(first, second);
     let house = House::build(&settings(server.data.path(), &["--no-starter"])).await.expect("a house");
@@ -103,7 +103,7 @@ async fn the_review_names_copies_and_the_class_nobody_saw() {
         let picture = data_uri(class, if id == 24 { 3 } else { id as u32 });
         server.annotate(WEATHER, id, &picture, CLASSES[class]).await;
     }
-    train(&server).await;
+    server.train().await;
     let review = server.get_json("/api/projects/1/review").await;
     let head = &review["heads"][0];
     assert_eq!(head["unseen_classes"], json!(["sunrise"]), "{review:#}");
@@ -118,24 +118,10 @@ async fn the_review_names_copies_and_the_class_nobody_saw() {
     server.stop().await;
 }
 
-/// Answers tasks with the pictures of three classes.
-async fn taught(server: &Server, ids: std::ops::RangeInclusive<i64>) {
-    for id in ids {
-        let class = id as usize % 3;
-        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
-    }
-}
-
-async fn train(server: &Server) {
-    let answer = server.post_json("/train", &json!({"project": "1.1700000000"})).await;
-    let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
-    assert_eq!(job["state"], "done", "{job:#}");
-}
-
 /// Answers tasks and waits for the version over all of them.
 async fn learnt(server: &Server, ids: std::ops::RangeInclusive<i64>, old: &str) -> String {
     let last = *ids.end() as u64;
-    taught(server, ids).await;
+    server.taught(ids).await;
     let mut version = server.version_after(WEATHER, old).await;
     while server.get_json("/api/projects/1").await["versions"][0]["heads"][0]["evaluation"]["n"] != last {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -62,5 +62,5 @@ pub async fn the_pool_is_the_tasks_without_an_answer(database: &Database) {
     let pool = storage.unlabelled_tasks_page(PROJECT, None, 9).await.unwrap();
     assert_eq!(pool.iter().map(|task| task.id.0).collect::<Vec<_>>(), [2, 3, 4, 5]);
     let counts = storage.task_counts(PROJECT).await.unwrap();
-    assert_eq!(counts, TaskCounts { total: 5, labelled: 1 });
+    assert_eq!(counts, TaskCounts { total: 5, labelled: 1, skipped: 1 });
 }

@@ -1,0 +1,57 @@
+//! What a person should look at in a project, kept ready by the background.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Inner;
+use super::computed::Seen;
+use crate::domain::ids::TaskId;
+use crate::models::Published;
+use crate::queue::{Neighbour, Review};
+use crate::storage::Project;
+
+/// Suspects of a head that are shown, with their neighbours.
+pub(super) const SUSPECTS: usize = 24;
+
+/// Labelled neighbours of a suspect.
+const NEIGHBOURS: usize = 3;
+
+/// A review, and what stands around the suspects.
+pub(super) struct Findings {
+    pub review: Review,
+    /// For each suspect its nearest labelled tasks.
+    pub near: HashMap<TaskId, Vec<Neighbour>>,
+    /// Labels of those neighbours, by head.
+    pub labels: HashMap<String, HashMap<TaskId, String>>,
+}
+
+impl Inner {
+    /// The findings of a project under the version that serves.
+    pub async fn findings(&self, project: &Project, published: &Arc<Published>) -> Seen<Findings> {
+        let pool = self.queue.progress_among(project.id, 0);
+        let stamp = format!("{}/{}", published.name, pool.embedded);
+        let (id, xml) = (project.id, project.label_config.clone().unwrap_or_default());
+        let (queue, training) = (self.queue.clone(), self.training.clone());
+        let make = || async move {
+            let review = queue.review(id).await.map_err(|error| error.to_string())?;
+            let suspects = review.heads.iter().flat_map(|head| head.suspects.iter().take(SUSPECTS));
+            let mut tasks: Vec<TaskId> = suspects.map(|suspect| suspect.task).collect();
+            tasks.sort_unstable();
+            tasks.dedup();
+            let near = queue.near_labelled(id, tasks, NEIGHBOURS).await.map_err(|error| error.to_string())?;
+            let mut around: Vec<TaskId> =
+                near.iter().flat_map(|(_, near)| near.iter().map(|neighbour| neighbour.task)).collect();
+            around.sort_unstable();
+            around.dedup();
+            let config = training.label_config(&xml).map_err(|error| error.to_string())?;
+            let mut labels = HashMap::new();
+            for head in &config.heads {
+                let of_head =
+                    training.labels_of(id, head, &around).await.map_err(|error| error.to_string())?;
+                labels.insert(head.from_name.clone(), of_head);
+            }
+            Ok(Findings { review, near: near.into_iter().collect(), labels })
+        };
+        self.findings.get(id, id, stamp, make).await
+    }
+}

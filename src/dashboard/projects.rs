@@ -1,0 +1,168 @@
+//! Page 1: all projects, how far each is, what happens now, and what is missing.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::layout::{Place, page, project_path, title_of};
+use super::refusal::Refusal;
+use super::visit::Visit;
+use super::words::{count, with_interval};
+use super::{Entry, at, now};
+use crate::models::{HeadCard, HeadSource, HeadStanding};
+use crate::storage::{Job, Project, TaskCounts};
+use crate::training::Standing;
+
+pub(super) const ENTRIES: &[Entry] = &[at("", || web::get().to(list)), at("/", || web::get().to(list))];
+
+/// Classes shown before the rest is only counted.
+const CLASSES: usize = 12;
+
+async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
+    let inner = visit.rooms();
+    let jobs = inner.storage.open_jobs().await?;
+    let mut cards = Vec::new();
+    for project in inner.storage.projects().await? {
+        let counts = inner.counts.of(project.id).await?;
+        let standing = inner.training.standing(&project, counts.total);
+        cards.push(card(&visit, &project, counts, &standing, &jobs));
+    }
+    let body = html! {
+        h1 { "Projects" }
+        (advice(&inner.advice))
+        @if cards.is_empty() {
+            p.lead { "No project is known yet." }
+            p {
+                "In Label Studio open a project, then Settings > Model, and connect this server's address; or run "
+                code { "weathervane connect" } "."
+            }
+        }
+        div #projects.cards data-live="labels version job pool" hx-get=(visit.address()) hx-select="#projects"
+            hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+            @for card in &cards { (card) }
+        }
+    };
+    Ok(page(&visit, Place::Projects, "Projects", &body))
+}
+
+/// What the whole installation lacks.
+pub(super) fn advice(advice: &[String]) -> Markup {
+    html! {
+        @if !advice.is_empty() {
+            ul.advice aria-label="What is missing" { @for line in advice { li { (line) } } }
+        }
+    }
+}
+
+fn card(visit: &Visit, project: &Project, counts: TaskCounts, standing: &Standing, jobs: &[Job]) -> Markup {
+    let inner = visit.rooms();
+    let jobs: Vec<&Job> = jobs.iter().filter(|job| job.project == project.id).collect();
+    let writing = inner.queue.write_back(project.id).writing;
+    let missing = missing(visit, project, counts, standing);
+    html! {
+        section.card aria-label=(title_of(project)) {
+            h2 { a href=(project_path(project)) { (title_of(project)) } }
+            @for head in &standing.heads { (classes(head)) }
+            (facts(visit, project, counts, standing, &now::show(&now::doings(&jobs, standing.pool, writing))))
+            @if !missing.is_empty() {
+                ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
+            }
+        }
+    }
+}
+
+fn classes(head: &HeadStanding) -> Markup {
+    let rest = head.classes.len().saturating_sub(CLASSES);
+    html! {
+        ul.chips aria-label={ "Classes of " (head.from_name) } {
+            @for class in head.classes.iter().take(CLASSES) { li { (class) } }
+            @if rest > 0 { li { "and " (count(rest as i64)) " more" } }
+        }
+    }
+}
+
+/// Counts, the version that serves, its accuracy, and what happens now.
+pub(super) fn facts(
+    visit: &Visit,
+    project: &Project,
+    counts: TaskCounts,
+    standing: &Standing,
+    now: &Markup,
+) -> Markup {
+    let open = counts.total - counts.labelled - counts.skipped;
+    let published = visit.rooms().models.current(project.id);
+    let cards = published.as_ref().map(|published| published.file.card.heads.as_slice()).unwrap_or_default();
+    html! {
+        dl.facts {
+            dt { "Tasks" }
+            dd {
+                (count(counts.labelled)) " labelled, " (count(open)) " unlabelled, " (count(counts.skipped)) " skipped"
+            }
+            dt { "Live version" }
+            dd { (standing.version) @if project.pinned { " " span.chip { "pinned" } } }
+            @for card in cards {
+                dt { "Accuracy" @if cards.len() > 1 { " of " (card.from_name) } }
+                dd { (accuracy(card)) }
+            }
+            dt { "Now" }
+            dd { (now) }
+        }
+    }
+}
+
+/// How often a head is right, out of fold.
+pub(super) fn accuracy(card: &HeadCard) -> String {
+    match (card.source, &card.evaluation, card.starter_accuracy) {
+        (HeadSource::Starter, Some(own), Some(starter)) => format!(
+            "{} on {} labels; the starter model serves, own labels reach {}",
+            super::words::percent(starter),
+            count(own.n as i64),
+            super::words::percent(own.accuracy)
+        ),
+        (_, Some(own), _) => {
+            format!("{} on {} labels", with_interval(own.accuracy, own.interval), count(own.n as i64))
+        }
+        (_, None, _) => "not measured for this version".to_owned(),
+    }
+}
+
+/// What a project lacks, each with what to do.
+pub(super) fn missing(
+    visit: &Visit,
+    project: &Project,
+    counts: TaskCounts,
+    standing: &Standing,
+) -> Vec<String> {
+    let mut missing = Vec::new();
+    missing.extend(standing.problem.clone());
+    if standing.webhooks.received == 0 && counts.labelled == 0 {
+        missing.push(
+            "no webhook came from Label Studio since the start: connect the project under Settings > Model, or run \
+             `weathervane connect`"
+                .to_owned(),
+        );
+    }
+    for head in &standing.heads {
+        if let Some(what) = head.missing {
+            missing.push(format!("`{}` predicts nothing yet: label more, it takes {what}", head.from_name));
+        }
+        if !head.unlearnt_classes.is_empty() {
+            missing.push(format!(
+                "`{}` has classes that no training knows yet: {}; label some images of each",
+                head.from_name,
+                head.unlearnt_classes.join(", ")
+            ));
+        }
+    }
+    if let Some(problem) = &standing.queue_problem {
+        missing.push(format!("Label Studio's queue is not ordered: {problem}"));
+    }
+    if standing.pool.failed > 0 {
+        let first = visit.rooms().queue.left_out(project.id, 1).into_iter().next();
+        let first = first.map(|(_, reason)| format!("; the first: {reason}")).unwrap_or_default();
+        missing.push(format!(
+            "{} can't be had{first}",
+            super::words::of(standing.pool.failed as i64, "image", "images")
+        ));
+    }
+    missing
+}

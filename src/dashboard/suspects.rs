@@ -1,0 +1,141 @@
+//! Page 5: labels that are probably wrong, pictures that are the same, and pictures unlike all others.
+
+use actix_web::{HttpResponse, web};
+use maud::{Markup, html};
+
+use super::charts::{Bar, bars};
+use super::findings::{Findings, SUSPECTS};
+use super::layout::{Place, Tab, page, title_of};
+use super::queue::task_link;
+use super::refusal::Refusal;
+use super::thumbnails::picture;
+use super::visit::Visit;
+use super::words::{of, percent};
+use super::{Entry, at};
+use crate::models::SuspectCard;
+use crate::queue::HeadReview;
+use crate::storage::Project;
+
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/suspects", || web::get().to(show))];
+
+/// Groups of near-copies, pictures of a group, and outliers that are shown.
+const GROUPS: usize = 24;
+const OF_GROUP: usize = 8;
+const OUTLIERS: usize = 24;
+
+async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
+    let project = visit.project().await?;
+    let published = visit.rooms().models.current(project.id);
+    let seen = match &published {
+        Some(published) => Some(visit.rooms().findings(&project, published).await),
+        None => None,
+    };
+    let body = html! {
+        h1 { "Suspects" }
+        div #findings data-live="version pool ready" data-project=(project.id) hx-get=(visit.address())
+            hx-select="#findings" hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+            @match seen.map(|seen| (seen.made, seen.fresh)) {
+                None => p.lead { "No version serves yet: suspects come with the first training." },
+                Some((None, _)) => p.lead role="status" {
+                    "The labels are being looked over. This page follows by itself, or load it again in a moment."
+                },
+                Some((Some(Err(reason)), _)) => p.problem { (reason) },
+                Some((Some(Ok(findings)), fresh)) => {
+                    @if !fresh { p.note { "Something changed since; newer findings are on their way." } }
+                    (shown(&visit, &project, &findings))
+                }
+            }
+        }
+    };
+    let title = format!("Suspects of {}", title_of(&project));
+    Ok(page(&visit, Place::Project(&project, Tab::Suspects), &title, &body))
+}
+
+fn shown(visit: &Visit, project: &Project, findings: &Findings) -> Markup {
+    html! {
+        @for head in &findings.review.heads {
+            section.card aria-label={ "Suspects of " (head.from_name) } {
+                h2 { "Labels of " (head.from_name) " that are probably wrong" }
+                @if head.suspects.is_empty() { p { "None: models that had not seen a label agree with it." } }
+                @else {
+                    p.note {
+                        (of(head.suspects.len() as i64, "label is", "labels are")) " not believed by models that had not seen "
+                        "them; the least believed " (SUSPECTS) " at most are shown."
+                    }
+                }
+                @for suspect in head.suspects.iter().take(SUSPECTS) {
+                    article.pair.tile aria-label={ "Task " (suspect.task) } { (accused(visit, project, findings, head, suspect)) }
+                }
+                @if !head.unseen_classes.is_empty() {
+                    p { "Without a label: " (head.unseen_classes.join(", ")) "." }
+                }
+                @if !head.rare_classes.is_empty() { p { "Few labels: " (head.rare_classes.join(", ")) "." } }
+            }
+            section.card aria-label={ "Near-copies of " (head.from_name) } {
+                h2 { "Labelled pictures that are nearly the same" }
+                @if head.near_copies.is_empty() { p { "None." } }
+                @for (index, group) in head.near_copies.iter().take(GROUPS).enumerate() {
+                    h3 { "Group " (index + 1) ", " (of(group.len() as i64, "picture", "pictures")) }
+                    ul.tiles.small {
+                        @for task in group.iter().take(OF_GROUP) {
+                            li { (picture(project.id, *task)) "Task " (task) (task_link(visit, project, *task)) }
+                        }
+                    }
+                }
+                @if head.near_copies.len() > GROUPS { p.note { "and " (head.near_copies.len() - GROUPS) " more groups" } }
+            }
+        }
+        section.card aria-label="Outliers" {
+            h2 { "Open pictures unlike all others" }
+            @if findings.review.outliers.is_empty() { p { "None stand out." } }
+            ul.tiles.small {
+                @for outlier in findings.review.outliers.iter().take(OUTLIERS) {
+                    li {
+                        (picture(project.id, outlier.task))
+                        "Task " (outlier.task) ", distance " (format!("{:.2}", outlier.distance))
+                        (task_link(visit, project, outlier.task))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn accused(
+    visit: &Visit,
+    project: &Project,
+    findings: &Findings,
+    head: &HeadReview,
+    suspect: &SuspectCard,
+) -> Markup {
+    let row = |name: &str, p: f32| Bar {
+        name: name.to_owned(),
+        share: Some(f64::from(p)),
+        figure: percent(f64::from(p)),
+    };
+    let near = findings.near.get(&suspect.task).map(Vec::as_slice).unwrap_or_default();
+    let labels = findings.labels.get(&head.from_name);
+    html! {
+        div {
+            (picture(project.id, suspect.task))
+            h3 { "Task " (suspect.task) ": labelled " (suspect.given) ", probably " (suspect.likely) }
+            (bars("The model's view", &[row(&suspect.given, suspect.p_given), row(&suspect.likely, suspect.p_likely)]))
+            (task_link(visit, project, suspect.task))
+        }
+        div {
+            h3 { "Nearest labelled pictures" }
+            ul.tiles.small {
+                @for neighbour in near {
+                    li {
+                        (picture(project.id, neighbour.task))
+                        @match labels.and_then(|labels| labels.get(&neighbour.task)) {
+                            Some(label) => strong { (label) },
+                            None => span.note { "no label of this head" },
+                        }
+                        span.note { " task " (neighbour.task) ", distance " (format!("{:.2}", neighbour.distance)) }
+                    }
+                }
+            }
+        }
+    }
+}

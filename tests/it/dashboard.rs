@@ -1,0 +1,8 @@
+//! The dashboard as its visitors see it.
+
+mod access;
+mod pictures;
+mod project;
+mod projects;
+mod queue;
+mod versions;
