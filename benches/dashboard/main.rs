@@ -16,9 +16,6 @@ use weathervane::config::Settings;
 /// Requests for each page.
 const REQUESTS: usize = 50;
 
-/// Labels at each of the trainings that make the versions.
-const TRAININGS: [usize; 4] = [100, 300, 1_000, 2_000];
-
 /// Filling, training and ranking must have ended by then.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
@@ -45,6 +42,10 @@ struct Line {
     #[arg(long, default_value_t = 100_000)]
     tasks: usize,
 
+    /// Labels at each of the trainings that make the versions
+    #[arg(long, value_delimiter = ',', default_value = "100,300,1000,2000")]
+    labels: Vec<usize>,
+
     /// Given by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,10 +64,10 @@ fn main() -> anyhow::Result<()> {
     line.settings.model.no_starter = true;
     weathervane::labelstudio::install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(line.settings, line.tasks))
+    runtime.block_on(measure(line.settings, line.tasks, &line.labels))
 }
 
-async fn measure(settings: Settings, tasks: usize) -> anyhow::Result<()> {
+async fn measure(settings: Settings, tasks: usize, trainings: &[usize]) -> anyhow::Result<()> {
     let began = Instant::now();
     let project = project::fill(&settings, tasks).await?;
     println!("{tasks} tasks with embeddings written in {:.0} s", began.elapsed().as_secs_f64());
@@ -77,11 +78,11 @@ async fn measure(settings: Settings, tasks: usize) -> anyhow::Result<()> {
     let asked = Asked { url, http: reqwest::Client::builder().no_gzip().build()? };
 
     let began = Instant::now();
-    for labels in TRAININGS {
-        project.label(labels).await?;
+    for labels in trainings {
+        project.label(*labels).await?;
         asked.train().await?;
     }
-    println!("{} trainings in {:.0} s", TRAININGS.len(), began.elapsed().as_secs_f64());
+    println!("{} trainings in {:.0} s", trainings.len(), began.elapsed().as_secs_f64());
     let began = Instant::now();
     while asked.json("/api/projects/1").await?["queue"]["pool"]["embedded"] != tasks {
         ensure!(began.elapsed() < PATIENCE, "the pool is not filled");

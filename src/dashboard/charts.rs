@@ -13,7 +13,7 @@ mod tests;
 
 use maud::{Markup, html};
 
-pub(super) use bars::{Bar, bars};
+pub(super) use bars::{Bar, bars, small_bars};
 pub(super) use calibration::{Bin, calibration};
 pub(super) use line::{LineChart, Point, line};
 pub(super) use matrix::matrix;
@@ -23,10 +23,16 @@ fn nothing() -> Markup {
     html! { p.note { "Nothing to draw yet." } }
 }
 
-/// The frame of every chart: its size in user units, what it is, and what it shows.
+/// The frame of every chart: its size in user units, what it is, and what it shows. Narrow charts are not drawn as wide as
+/// a page, so that their letters stay as large as those of the others.
 fn frame(width: f64, height: f64, name: &str, says: &str, drawn: &Markup) -> Markup {
+    let size = match width {
+        ..300.0 => Some("tiny"),
+        300.0..500.0 => Some("small"),
+        _ => None,
+    };
     html! {
-        svg.chart role="img" viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-label={ (name) ". " (says) } {
+        svg.chart class=[size] role="img" viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-label={ (name) ". " (says) } {
             title { (name) }
             desc { (says) }
             (drawn)

@@ -45,7 +45,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             section.card aria-label="Trainings" {
                 h2 { "Trainings" }
                 @if jobs.is_empty() { p { "None yet." } }
-                @for job in &jobs { (job_row(job, &projects, visit.now())) }
+                div.cards { @for job in &jobs { (job_row(job, &projects, visit.now())) } }
             }
         }
     };
@@ -115,7 +115,7 @@ async fn project_row(visit: &Visit, project: &Project) -> Result<Markup, Refusal
                         thead { tr { th { "Time" } th { "Event" } th { "Says" } } }
                         tbody {
                             @for event in &events {
-                                tr { td { (time(event.received_at)) } td { (event.action) } td.long { (event.summary) } }
+                                tr { td.figure { (time(event.received_at)) } td { (event.action) } td.long { (event.summary) } }
                             }
                         }
                     }

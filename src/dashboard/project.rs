@@ -194,7 +194,7 @@ fn learning(card: &HeadCard, curve: &[Arc<Measured>], reference: &Known) -> Mark
                                 td { (version.name) }
                                 td.number { (count(told.n as i64)) }
                                 td.number { (percent(told.accuracy)) }
-                                td { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
+                                td.figure { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
                             }
                         }
                     }

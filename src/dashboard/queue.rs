@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, http::StatusCode};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::charts::{Bar, bars};
+use super::charts::{Bar, small_bars};
 use super::computed::{Made, Seen};
 use super::layout::{Place, Tab, page, project_path, title_of};
 use super::refusal::Refusal;
@@ -224,7 +224,7 @@ pub(super) fn says(head: &Says) -> Markup {
             figure: percent(f64::from(*p)),
         })
         .collect();
-    bars(&format!("Probabilities of {}", head.from_name), &rows)
+    small_bars(&format!("Probabilities of {}", head.from_name), &rows)
 }
 
 /// A link to the task in Label Studio, where its address is known.

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 
-use super::charts::{Bar, bars};
+use super::charts::{Bar, small_bars};
 use super::findings::{Findings, SUSPECTS};
 use super::layout::{Place, Tab, page, title_of};
 use super::queue::task_link;
@@ -119,7 +119,7 @@ fn accused(
         div {
             (picture(project.id, suspect.task))
             h3 { "Task " (suspect.task) ": labelled " (suspect.given) ", probably " (suspect.likely) }
-            (bars("The model's view", &[row(&suspect.given, suspect.p_given), row(&suspect.likely, suspect.p_likely)]))
+            (small_bars("The model's view", &[row(&suspect.given, suspect.p_given), row(&suspect.likely, suspect.p_likely)]))
             (task_link(visit, project, suspect.task))
         }
         div {

@@ -100,7 +100,7 @@ fn rows(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> M
             tr {
                 @if index == 0 {
                     th rowspan=(lines) scope="rowgroup" { (version.name) @if serves { " " span.chip.good { "serves" } } }
-                    td rowspan=(lines) { (time(version.created_at)) }
+                    td.figure rowspan=(lines) { (time(version.created_at)) }
                 }
                 @match version.heads.get(index) {
                     Some(card) => (measures(card, version.labels)),
@@ -121,7 +121,7 @@ fn measures(card: &HeadCard, labels: i64) -> Markup {
             Some(told) => {
                 td.number { (count(told.n as i64)) }
                 td.number { (percent(told.accuracy)) }
-                td { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
+                td.figure { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
                 td.number { (format!("{:.3}", told.log_loss)) }
                 td.number { (format!("{:.3}", told.brier)) }
             }

@@ -8,6 +8,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use tracing::Instrument;
 
+/// Routes that are asked so often that a line for each would hide the others.
+fn is_quiet(route: &str) -> bool {
+    let of_page = ["/ui/assets/", "/thumbnails/"].iter().any(|part| route.contains(part));
+    of_page || route.ends_with("/health") && !route.starts_with("/ui")
+}
+
 /// Middleware: opens a span that the whole request's work carries, and logs how it ended.
 pub async fn log(
     request: ServiceRequest,
@@ -28,7 +34,7 @@ pub async fn log(
     let route = route.unwrap_or_else(|| "unknown".to_owned());
     span.record("route", &route);
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
-    if status.is_success() && route.ends_with("/health") {
+    if status.is_success() && is_quiet(&route) {
         tracing::debug!(status = status.as_u16(), duration_ms, "answered");
     } else {
         tracing::info!(status = status.as_u16(), duration_ms, from_label_studio, "answered");

@@ -22,9 +22,11 @@ async fn credentials_in_the_url_let_webhooks_in() {
 #[tokio::test]
 async fn a_secret_path_lets_webhooks_in() {
     let Some(stage) = stage().await else { return };
-    let mut backend = Backend::start(&stage.label_studio, &["--secret-path", SECRET]).await;
+    let arguments = ["--secret-path", SECRET, "--basic-auth-user", "me", "--basic-auth-pass", PASSWORD];
+    let mut backend = Backend::start(&stage.label_studio, &arguments).await;
     let open = backend.url.clone();
     backend.url = format!("{open}/{SECRET}");
+    backend.operator = Some(open.replace("http://", &format!("http://me:{PASSWORD_IN_URL}@")));
     assert_it_learns(&stage.label_studio, &backend).await;
     assert_eq!(backend.http.get(format!("{open}/health")).send().await.expect("an answer").status(), 401);
     assert!(!backend.log().contains(SECRET), "the log holds the secret path");

@@ -120,3 +120,19 @@ pub async fn an_export_of_labelled_tasks_deletes_no_others(database: &Database) 
     let project = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!(project.pending_updates(), 1);
 }
+
+pub async fn those_of_some_tasks_are_read(database: &Database) {
+    let storage = database.open().await;
+    let event = created((1..=4).map(|id| annotation(id, "rain", 1)).collect());
+    storage.record_event(&event, None, 1).await.unwrap();
+    let mut found: Vec<i64> = storage
+        .annotations_of(PROJECT, &[event.annotations[1].task, event.annotations[3].task])
+        .await
+        .unwrap()
+        .iter()
+        .map(|annotation| annotation.id.0)
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [event.annotations[1].id.0, event.annotations[3].id.0]);
+    assert_eq!(storage.annotations_of(PROJECT, &[]).await.unwrap(), []);
+}

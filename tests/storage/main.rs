@@ -43,6 +43,7 @@ contract! {
     projects::an_unchanged_project_is_not_written,
     projects::a_deleted_project_comes_back_when_it_is_heard_of,
     projects::text_with_nul_and_every_script_is_kept,
+    projects::a_strategy_and_the_order_that_is_served_are_kept,
     tasks::five_thousand_tasks_are_written_once,
     tasks::an_older_task_never_replaces_a_newer_one,
     tasks::pages_cover_every_task_once,
@@ -53,6 +54,7 @@ contract! {
     annotations::deleting_a_task_deletes_its_annotations,
     annotations::an_export_replaces_all_but_what_came_after_it,
     annotations::an_export_of_labelled_tasks_deletes_no_others,
+    annotations::those_of_some_tasks_are_read,
     events::a_second_delivery_changes_nothing,
     events::events_that_may_come_twice_are_both_recorded,
     events::concurrent_events_are_all_kept_and_counted,
@@ -77,4 +79,5 @@ contract! {
     versions::numbers_are_never_given_twice,
     versions::the_current_version_is_set_by_compare_and_set,
     versions::a_version_is_found_by_number_and_name,
+    versions::versions_are_read_in_outline_and_by_choice,
 }

@@ -98,3 +98,18 @@ pub async fn text_with_nul_and_every_script_is_kept(database: &Database) {
     assert_eq!(storage.annotations(PROJECT).await.unwrap(), event.annotations);
     assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), event.tasks);
 }
+
+pub async fn a_strategy_and_the_order_that_is_served_are_kept(database: &Database) {
+    let storage = database.open().await;
+    let error = storage.set_strategy(PROJECT, Some("margin")).await.unwrap_err();
+    assert_eq!(error.to_string(), "project 7 does not exist");
+    storage.upsert_project(&info(), 1).await.unwrap();
+    storage.set_queue_version(PROJECT, "v1", None).await.unwrap();
+    storage.set_strategy(PROJECT, Some("margin")).await.unwrap();
+    let row = storage.project(PROJECT).await.unwrap().unwrap();
+    assert_eq!((row.strategy.as_deref(), row.queue_strategy.as_deref()), (Some("margin"), None));
+    storage.set_queue_version(PROJECT, "v1", Some("margin")).await.unwrap();
+    storage.set_strategy(PROJECT, None).await.unwrap();
+    let row = storage.upsert_project(&info(), 2).await.unwrap();
+    assert_eq!((row.strategy.as_deref(), row.queue_strategy.as_deref()), (None, Some("margin")));
+}

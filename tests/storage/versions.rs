@@ -75,3 +75,25 @@ pub async fn a_version_is_found_by_number_and_name(database: &Database) {
     assert_eq!(storage.version(PROJECT, 2).await.unwrap(), None);
     assert_eq!(storage.version_named(PROJECT, "v2").await.unwrap(), None);
 }
+
+pub async fn versions_are_read_in_outline_and_by_choice(database: &Database) {
+    let storage = database.open().await;
+    storage.upsert_project(&info(), 1).await.unwrap();
+    for number in 1..=3 {
+        storage.insert_version(PROJECT, &version(number), number).await.unwrap();
+    }
+    let outlines = storage.version_outlines(PROJECT).await.unwrap();
+    let seen: Vec<_> =
+        outlines.iter().map(|row| (row.number, row.name.as_str(), row.labels, row.created_at)).collect();
+    assert_eq!(seen, [(3, "v3", 12, 3), (2, "v2", 12, 2), (1, "v1", 12, 1)]);
+    let mut chosen: Vec<i64> = storage
+        .versions_among(PROJECT, &[3, 9, 1])
+        .await
+        .unwrap()
+        .iter()
+        .map(|version| version.number)
+        .collect();
+    chosen.sort_unstable();
+    assert_eq!(chosen, [1, 3]);
+    assert_eq!(storage.versions_among(PROJECT, &[]).await.unwrap(), []);
+}

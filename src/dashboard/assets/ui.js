@@ -11,6 +11,15 @@
     return (!project || Number(project) === change.project) && change.kinds.some((kind) => kinds.includes(kind));
   };
 
+  // Who reads or fills in a part with the keyboard keeps it until they leave it.
+  const renew = (part) => {
+    if (part.contains(document.activeElement)) {
+      part.dataset.stale = "";
+    } else {
+      window.htmx.trigger(part, "changed");
+    }
+  };
+
   const follow = () => {
     if (source || document.hidden || parts().length === 0) return;
     source = new EventSource("/ui/events");
@@ -22,7 +31,7 @@
     });
     source.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
-      for (const part of parts()) if (shows(part, change)) window.htmx.trigger(part, "changed");
+      for (const part of parts()) if (shows(part, change)) renew(part);
     });
   };
 
@@ -36,10 +45,29 @@
     if (document.hidden) {
       leave();
     } else {
-      for (const part of parts()) window.htmx.trigger(part, "changed");
+      parts().forEach(renew);
       follow();
     }
   });
   window.addEventListener("pagehide", leave);
+  document.addEventListener("focusout", () => {
+    setTimeout(() => document.querySelectorAll("[data-stale]").forEach(renew));
+  });
+
+  // What was unfolded stays unfolded in the part that takes its place.
+  const unfolded = new Map();
+  const folds = (part) => [...part.querySelectorAll("details")];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    if (part.id) unfolded.set(part.id, folds(part).map((fold) => fold.open));
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const [id, open] of unfolded) {
+      const part = document.getElementById(id);
+      if (part) folds(part).forEach((fold, index) => { fold.open ||= open[index] === true; });
+    }
+    unfolded.clear();
+  });
+
   follow();
 })();

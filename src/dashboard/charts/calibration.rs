@@ -7,7 +7,7 @@ use super::{Axis, frame, nothing, px};
 const SIDE: f64 = 360.0;
 const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 46.0;
-const EDGE: f64 = 14.0;
+const EDGE: f64 = 24.0;
 
 /// Radius of the smallest and the largest dot.
 const RADII: (f64, f64) = (3.0, 12.0);

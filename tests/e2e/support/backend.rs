@@ -17,6 +17,8 @@ const SHOWN_LINES: usize = 60;
 pub struct Backend {
     /// As Label Studio is told it, with credentials or a secret path if there are any.
     pub url: String,
+    /// Where the operator asks, if not there: a secret path leads to Label Studio's protocol alone.
+    pub operator: Option<String>,
     pub http: Client,
     arguments: Vec<String>,
     data: TempDir,
@@ -36,7 +38,8 @@ impl Backend {
         let data = tempfile::tempdir().expect("a temporary directory");
         let process = spawn(&data, 0, &arguments);
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
-        let mut backend = Self { url: String::new(), http, arguments, data, port: 0, process };
+        let mut backend =
+            Self { url: String::new(), operator: None, http, arguments, data, port: 0, process };
         backend.listening().await;
         backend.url = format!("http://127.0.0.1:{}", backend.port);
         backend
@@ -74,8 +77,9 @@ impl Backend {
 
     /// What `GET /api/projects/{project}` says.
     pub async fn project(&self, project: i64) -> Value {
+        let operator = self.operator.as_ref().unwrap_or(&self.url);
         let answer =
-            self.http.get(format!("{}/api/projects/{project}", self.url)).send().await.expect("an answer");
+            self.http.get(format!("{operator}/api/projects/{project}")).send().await.expect("an answer");
         answer.json().await.expect("JSON")
     }
 

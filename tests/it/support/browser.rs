@@ -78,12 +78,10 @@ impl Visitor {
 
     /// Sends the form of a page that leads to `action`, with its hidden fields and these.
     pub async fn submit(&mut self, page: &Page, action: &str, fields: &[(&str, &str)]) -> Page {
-        let hidden = page.hidden(action);
-        let all: Vec<(&str, &str)> = hidden
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .chain(fields.iter().copied())
-            .collect();
+        let mut hidden = page.hidden(action);
+        hidden.retain(|(name, _)| !fields.iter().any(|(given, _)| given == name));
+        let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = hidden.chain(fields.iter().copied()).collect();
         self.post(action, &all).await
     }
 
