@@ -4,6 +4,7 @@ mod address;
 mod collect;
 mod completions;
 mod connect;
+mod demo;
 mod doctor;
 mod evaluate;
 mod export;
@@ -53,6 +54,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  weathervane demo
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
   weathervane connect --create Weather --label-config label_config.xml --images photos --upload
@@ -68,6 +70,8 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Try the whole workflow with a Label Studio of its own, on a simulated webcam or your images
+    Demo(demo::Demo),
     /// Collect images from a webcam's archive, a list of addresses, or a folder
     Collect(Box<collect::Collect>),
     /// Choose the images of a folder that are worth labelling first
@@ -114,6 +118,7 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Demo(command) => runtime.block_on(command.run()),
             Command::Collect(command) => runtime.block_on(command.run()),
             Command::Select(command) => runtime.block_on(command.run()),
             Command::Connect(command) => runtime.block_on(command.run()),

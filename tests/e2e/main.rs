@@ -13,6 +13,7 @@ mod access;
 mod browser;
 mod changes;
 mod connect;
+mod demo;
 mod imported;
 mod main_loop;
 mod outages;
