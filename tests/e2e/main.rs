@@ -10,11 +10,16 @@
 mod support;
 
 mod access;
+mod annotator;
 mod browser;
 mod changes;
+mod configs;
 mod connect;
 mod imported;
 mod main_loop;
 mod outages;
+mod people;
 mod queue;
+mod several;
+mod sources;
 mod tokens;
