@@ -191,7 +191,7 @@ impl Queue {
         let pool = self.pool(project);
         let mut wanted = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let task = Task { id: task.id, data: task.data };
+            let task = Task::from(task);
             match task.image_source(key) {
                 Ok(source) => {
                     wanted.push(Wanted {
@@ -251,5 +251,5 @@ pub(super) fn image_key(project: ProjectId, config: &LabelConfig) -> Result<Stri
 }
 
 fn record(task: Task) -> TaskRecord {
-    TaskRecord { id: task.id, data: task.data, created_at: 0, updated_at: 0 }
+    TaskRecord { id: task.id, data: task.data, created_at: task.created_at, updated_at: 0 }
 }

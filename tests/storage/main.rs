@@ -45,6 +45,7 @@ contract! {
     projects::text_with_nul_and_every_script_is_kept,
     tasks::five_thousand_tasks_are_written_once,
     tasks::an_older_task_never_replaces_a_newer_one,
+    tasks::the_id_of_a_deleted_task_may_be_given_to_another_one,
     tasks::pages_cover_every_task_once,
     tasks::the_pool_is_the_tasks_without_an_answer,
     annotations::an_older_state_never_replaces_a_newer_one,
