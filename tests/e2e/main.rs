@@ -16,5 +16,6 @@ mod connect;
 mod imported;
 mod main_loop;
 mod outages;
+mod push;
 mod queue;
 mod tokens;
