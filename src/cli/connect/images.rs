@@ -70,7 +70,11 @@ async fn serve(client: &Client, project: ProjectId, folder: &str, report: &mut R
         Some(storage) => storage,
         None => match client.add_local_storage(project, folder).await {
             Err(error @ LabelStudioError::Status { status: 400, .. }) => {
-                report.add(Step::problem(STEP, error.to_string(), how_to_serve(folder)));
+                report.add(Step::problem(
+                    STEP,
+                    error.to_string(),
+                    how_to_serve(folder, "upload the files with --upload"),
+                ));
                 return None;
             }
             made => report.take(STEP, made)?,
@@ -107,13 +111,13 @@ fn unfinished(storage: &LocalStorage) -> Option<Step> {
     }
 }
 
-/// What to do where Label Studio refuses to serve a folder.
-pub fn how_to_serve(folder: &str) -> String {
+/// What to do where Label Studio refuses to serve a folder; `otherwise` says how else its images get there.
+pub fn how_to_serve(folder: &str, otherwise: &str) -> String {
     let above = Path::new(folder).parent().unwrap_or(Path::new("/")).display();
     format!(
         "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and \
          LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, and name the folder as its machine or container sees it; or \
-         upload the files instead"
+         {otherwise}"
     )
 }
 

@@ -177,7 +177,8 @@ impl Target {
         if !storages.iter().any(|storage| storage.path.trim_end_matches('/') == folder) {
             match self.client.add_local_storage(self.project, &folder).await {
                 Err(error @ LabelStudioError::Status { status: 400, .. }) => {
-                    return Err(error).with_context(|| how_to_serve(&folder));
+                    return Err(error)
+                        .with_context(|| how_to_serve(&folder, "leave --local-files out to upload"));
                 }
                 added => drop(added?),
             }
