@@ -28,6 +28,7 @@ mod starter;
 mod steps;
 mod train;
 mod typed_host;
+mod uploads;
 mod versions;
 mod wiring;
 
@@ -74,7 +75,7 @@ enum Command {
     Demo(demo::Demo),
     /// Collect images from a webcam's archive, a list of addresses, or a folder
     Collect(Box<collect::Collect>),
-    /// Choose the images of a folder that are worth labelling first
+    /// Choose the images of a folder, or the tasks of a project, that are worth labelling first
     Select(Box<select::Select>),
     /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
     Connect(Box<connect::Connect>),
@@ -86,7 +87,7 @@ enum Command {
     Train(Box<train::Train>),
     /// Predict files, folders or addresses of images
     Predict(Box<predict::Predict>),
-    /// List, show, activate or write out the versions of a project's model
+    /// List, show, activate, hold on to or write out the versions of a project's model
     Versions(Box<versions::Versions>),
     /// Measure a model on a labelled folder
     Evaluate(Box<evaluate::Evaluate>),

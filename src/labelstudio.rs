@@ -23,7 +23,7 @@ pub use client::{Account, Client, ClientConfig};
 pub use error::LabelStudioError;
 pub use files::{LocalStorage, stored_name};
 pub use hooks::{Credentials, Guard, Hook};
-pub use media::{BasicCredentials, ImageProblem, Media, MediaConfig, MediaError};
+pub use media::{BasicCredentials, ImageProblem, KeptFile, Media, MediaConfig, MediaError, shown_source};
 pub use probe::{Heard, Probe, ProbeError, Standing};
 pub use project::{BackendRow, ProjectSettings, StoredVersion, TaskPage};
 pub use setup::{Greeting, LabelCounts, ProjectDetails};

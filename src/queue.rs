@@ -6,6 +6,7 @@
 mod embedded;
 mod fill;
 mod order;
+mod pictures;
 mod publish;
 mod review;
 
@@ -22,7 +23,7 @@ use crate::models::Models;
 use crate::storage::{Storage, StorageError};
 use embedded::Embeddings;
 pub use fill::PoolProgress;
-pub use order::{Ranked, Ranking};
+pub use order::{Ranked, Ranking, Wish};
 pub use review::Review;
 
 /// What the scores of the predictions in Label Studio's queue mean.

@@ -18,6 +18,7 @@ use crate::app;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::LabelConfig;
 use crate::labelstudio::Client;
+pub use images::how_to_serve;
 
 /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
 #[derive(clap::Args)]

@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, ResponseError, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -75,7 +75,7 @@ pub async fn require(
     let access = request.app_data::<web::Data<State>>().map(|state| state.access.clone()).unwrap_or_default();
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if !access.is_guarded() || access.knows_path(request.path()) || access.knows_header(header) {
-        return next.call(request).await;
+        return Ok(next.call(request).await?.map_into_left_body());
     }
     if request.path() == "/webhook" {
         tracing::warn!(
@@ -84,7 +84,8 @@ pub async fn require(
         );
     }
     metrics::counter!("weathervane_unauthorized_total").increment(1);
-    Err(ApiError::Unauthorized.into())
+    // An answer, not an error: the request log marks it with the request's id.
+    Ok(request.into_response(ApiError::Unauthorized.error_response()).map_into_right_body())
 }
 
 #[cfg(test)]

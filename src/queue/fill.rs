@@ -14,7 +14,7 @@ use crate::embed::Wanted;
 use crate::storage::{EventRecord, ProjectInfo, TaskRecord};
 
 /// Tasks looked at in one go; their embeddings take a few megabytes.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// A pool is looked over after so long even if nothing was heard: a webhook may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);

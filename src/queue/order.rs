@@ -1,5 +1,7 @@
 //! Ranks a project's pool with the version that serves it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::embedded::Embeddings;
@@ -36,6 +38,18 @@ pub struct Ranked {
     pub prediction: Option<Prediction>,
 }
 
+/// What to choose of a project's open tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// How many.
+    pub limit: usize,
+    pub strategy: Option<Strategy>,
+    /// Another number gives other choices by chance; without one the project's own.
+    pub seed: Option<u64>,
+    /// Tasks that count as labelled: they are not chosen, and what is chosen differs from them.
+    pub known: BTreeSet<TaskId>,
+}
+
 /// What the blocking part of a ranking works on.
 struct Order {
     serving: Serving,
@@ -59,21 +73,33 @@ impl Queue {
         strategy: Option<Strategy>,
         limit: usize,
     ) -> Result<Ranking, QueueError> {
+        self.choose(project, Wish { limit, strategy, ..Wish::default() }).await
+    }
+
+    /// As [`Queue::rank`], for more wishes.
+    ///
+    /// # Errors
+    /// As [`Queue::rank`].
+    pub async fn choose(&self, project: ProjectId, wish: Wish) -> Result<Ranking, QueueError> {
         let config = self.config(project).await?;
         let key = image_key(project, &config)?;
         let states = self.0.storage.task_states(project).await?;
-        let of = |wanted: TaskState| {
-            states.iter().filter(move |(_, state)| **state == wanted).map(|(task, _)| *task)
-        };
-        let order = Order {
+        let mut order = Order {
             serving: self.0.models.serving(project, &config),
-            strategy,
-            options: Options::new(limit, seed(project)),
+            strategy: wish.strategy,
+            options: Options::new(wish.limit, wish.seed.unwrap_or_else(|| seed(project))),
             score_threshold: self.0.policy.score_threshold,
-            open: of(TaskState::Open).collect(),
-            labelled: of(TaskState::Labelled).collect(),
+            open: Vec::new(),
+            labelled: Vec::new(),
             config,
         };
+        for (task, state) in &states {
+            match state {
+                TaskState::Open if !wish.known.contains(task) => order.open.push(*task),
+                TaskState::Open | TaskState::Labelled => order.labelled.push(*task),
+                TaskState::Skipped => {}
+            }
+        }
         let pool = self.pool(project);
         let mut embeddings = pool.embeddings(&key).await;
         tokio::task::spawn_blocking(move || {

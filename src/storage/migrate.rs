@@ -13,7 +13,7 @@ use super::{Result, StorageError};
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
 /// Name and texts of each migration, in order; a published one never changes.
-const MIGRATIONS: [(&str, &str, &str); 3] = [
+const MIGRATIONS: [(&str, &str, &str); 4] = [
     (
         "initial",
         include_str!("../../migrations/sqlite/0001_initial.sql"),
@@ -28,6 +28,11 @@ const MIGRATIONS: [(&str, &str, &str); 3] = [
         "tags",
         include_str!("../../migrations/sqlite/0003_tags.sql"),
         include_str!("../../migrations/postgres/0003_tags.sql"),
+    ),
+    (
+        "pushes",
+        include_str!("../../migrations/sqlite/0004_pushes.sql"),
+        include_str!("../../migrations/postgres/0004_pushes.sql"),
     ),
 ];
 

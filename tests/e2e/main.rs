@@ -20,6 +20,7 @@ mod imported;
 mod main_loop;
 mod outages;
 mod people;
+mod push;
 mod queue;
 mod several;
 mod sources;

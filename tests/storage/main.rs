@@ -75,6 +75,7 @@ contract! {
     pictures::an_embedding_is_kept_once_under_each_fingerprint,
     pictures::a_sample_is_of_the_projects_own_pictures,
     tags::tags_keep_their_images_in_order,
+    tags::a_push_is_unfinished_until_it_is_said_to_be_done,
     versions::numbers_are_never_given_twice,
     versions::the_current_version_is_set_by_compare_and_set,
     versions::a_version_is_found_by_number_and_name,
