@@ -43,6 +43,6 @@ impl Queue {
 }
 
 fn sources(tasks: Vec<TaskRecord>, key: &str) -> Vec<(TaskId, String)> {
-    let tasks = tasks.into_iter().map(|task| Task { id: task.id, data: task.data });
+    let tasks = tasks.into_iter().map(|task| Task { id: task.id, data: task.data, created_at: task.created_at });
     tasks.filter_map(|task| Some((task.id, task.image_source(key).ok()?.to_owned()))).collect()
 }
