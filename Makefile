@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. Each first installs what is missing (scripts/setup.sh).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup lint check e2e audit fmt docs clean
+.PHONY: help run demo test setup lint check e2e audit fmt docs clean
 # One build at a time: parallel ones would only wait for each other's lock.
 .NOTPARALLEL:
 
@@ -9,8 +9,14 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # Tools that scripts/setup.sh builds, such as cargo-deny.
 export PATH := $(TARGET)/tools/bin:$(PATH)
 
-# More arguments for the server: make run ARGS="--host 0.0.0.0 --port 9091"
+# More arguments for server or demo: make run ARGS="--host 0.0.0.0 --port 9091"
 ARGS ?=
+
+# Where Label Studio is installed.
+VENV := $(or $(LABEL_STUDIO_VENV),.venv)
+
+# Images for the demo in place of the simulated webcam's: make demo DATA=photos
+DATA ?=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +25,14 @@ run: ## Set up, build and start the server on http://127.0.0.1:9090, data in ./d
 	@scripts/setup.sh build
 	cargo build --release --locked
 	$(TARGET)/release/weathervane serve $(ARGS)
+
+demo: ## Try it all: a Label Studio, a simulated webcam or the images of DATA=DIR, and this server
+	@scripts/setup.sh demo
+	@scripts/label-studio-for-tests.sh install & installing=$$!; \
+	cargo build --release --locked --bin weathervane --example webcam; built=$$?; \
+	wait $$installing && exit $$built
+	$(TARGET)/release/weathervane demo --label-studio-program '$(VENV)/bin/label-studio' \
+		$(if $(DATA),--images '$(DATA)') $(ARGS)
 
 test: setup lint check e2e ## Set up and run everything: lint, all tests on both databases, a real Label Studio
 
@@ -35,6 +49,7 @@ check: ## Unit, integration, architecture, documentation tests; storage on SQLit
 	WEATHERVANE_REQUIRE_POSTGRES=1 scripts/postgres-for-tests.sh with cargo test --locked
 
 e2e: ## The tests against a real Label Studio, which is installed into .venv, and a real browser
+	cargo build --locked --example webcam
 	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
 

@@ -6,8 +6,8 @@
 #                                           lines: its URL, a token, `email password`, and DIR
 #   label-studio-for-tests.sh stop DIR      stop it and remove DIR
 #   label-studio-for-tests.sh with CMD...   start one, run CMD with WEATHERVANE_TEST_LABEL_STUDIO (the URL),
-#                                           ..._TOKEN, ..._EMAIL, ..._PASSWORD and ..._FILES (the root of its
-#                                           local files) set, stop it
+#                                           ..._TOKEN, ..._EMAIL, ..._PASSWORD, ..._FILES (the root of its local
+#                                           files), ..._PROGRAM and ..._DATABASE (migrated, empty) set, stop it
 #
 # Every command installs what is missing, into LABEL_STUDIO_VENV (default: .venv beside this folder).
 # The first start migrates a database, which takes a minute; it is kept below target/ and copied from then on.
@@ -154,7 +154,9 @@ stop() {
 run() {
     WEATHERVANE_TEST_LABEL_STUDIO=$url WEATHERVANE_TEST_LABEL_STUDIO_TOKEN=$TOKEN \
         WEATHERVANE_TEST_LABEL_STUDIO_EMAIL=$EMAIL WEATHERVANE_TEST_LABEL_STUDIO_PASSWORD=$PASSWORD \
-        WEATHERVANE_TEST_LABEL_STUDIO_FILES=$dir/files setsid "$@" <&0 &
+        WEATHERVANE_TEST_LABEL_STUDIO_FILES=$dir/files \
+        WEATHERVANE_TEST_LABEL_STUDIO_PROGRAM=$venv/bin/label-studio \
+        WEATHERVANE_TEST_LABEL_STUDIO_DATABASE=$template setsid "$@" <&0 &
     group=$!
     wait "$group"
 }

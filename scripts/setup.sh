@@ -2,6 +2,7 @@
 # Installs what the project needs and this machine lacks; where nothing is missing it takes a second.
 #
 #   setup.sh build   what `make run` needs: a C compiler and the Rust toolchain of rust-toolchain.toml
+#   setup.sh demo    the same, and a Python that can make virtual environments
 #   setup.sh test    the same, and what `make test` needs: rustfmt, clippy, cargo-deny, PostgreSQL, curl, Chromium
 #                    with its driver, and a Python that can make virtual environments (Label Studio itself comes
 #                    with its first test)
@@ -41,10 +42,12 @@ packages() {
     missing=
     { has cc && has make; } || missing="$missing build-essential"
     has pkg-config || missing="$missing pkg-config"
-    if [ "$1" = test ]; then
-        has curl || missing="$missing curl"
+    if [ "$1" != build ]; then
         has python3 || die "no Python 3 found; install Python 3.11 or newer"
         python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+    fi
+    if [ "$1" = test ]; then
+        has curl || missing="$missing curl"
         has chromedriver || missing="$missing chromium chromium-driver"
         "$root/scripts/postgres-for-tests.sh" find >/dev/null || missing="$missing postgresql"
     fi
@@ -78,8 +81,8 @@ rust_tools() {
 }
 
 case "${1:-}" in
-build)
-    packages build
+build | demo)
+    packages "$1"
     rust
     ;;
 test)
@@ -88,7 +91,7 @@ test)
     rust_tools
     ;;
 *)
-    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

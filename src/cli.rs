@@ -4,6 +4,7 @@ mod address;
 mod collect;
 mod completions;
 mod connect;
+mod demo;
 mod doctor;
 mod evaluate;
 mod export;
@@ -27,6 +28,7 @@ mod starter;
 mod steps;
 mod train;
 mod typed_host;
+mod uploads;
 mod versions;
 mod wiring;
 
@@ -53,6 +55,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  weathervane demo
   weathervane serve --label-studio-url http://127.0.0.1:8080
   LABEL_STUDIO_API_KEY=... weathervane serve --host 0.0.0.0 --data-dir /var/lib/weathervane
   weathervane connect --create Weather --label-config label_config.xml --images photos --upload
@@ -68,9 +71,11 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 enum Command {
     /// Serve Label Studio as its ML backend
     Serve(Box<serve::Serve>),
+    /// Try the whole workflow with a Label Studio of its own, on a simulated webcam or your images
+    Demo(demo::Demo),
     /// Collect images from a webcam's archive, a list of addresses, or a folder
     Collect(Box<collect::Collect>),
-    /// Choose the images of a folder that are worth labelling first
+    /// Choose the images of a folder, or the tasks of a project, that are worth labelling first
     Select(Box<select::Select>),
     /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
     Connect(Box<connect::Connect>),
@@ -82,7 +87,7 @@ enum Command {
     Train(Box<train::Train>),
     /// Predict files, folders or addresses of images
     Predict(Box<predict::Predict>),
-    /// List, show, activate or write out the versions of a project's model
+    /// List, show, activate, hold on to or write out the versions of a project's model
     Versions(Box<versions::Versions>),
     /// Measure a model on a labelled folder
     Evaluate(Box<evaluate::Evaluate>),
@@ -114,6 +119,7 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match self.command {
             Command::Serve(command) => runtime.block_on(command.run()),
+            Command::Demo(command) => runtime.block_on(command.run()),
             Command::Collect(command) => runtime.block_on(command.run()),
             Command::Select(command) => runtime.block_on(command.run()),
             Command::Connect(command) => runtime.block_on(command.run()),

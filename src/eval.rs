@@ -95,6 +95,26 @@ impl Evaluation {
     }
 }
 
+/// Share of images whose every class is right, of a multiple-choice head; 0 without rows.
+pub fn exact_match(probabilities: &[Vec<f32>], labels: &[Vec<bool>]) -> f64 {
+    let is_right = |(row, flags): &(&Vec<f32>, &Vec<bool>)| {
+        row.iter().zip(*flags).all(|(&p, &applies)| (p >= APPLIES) == applies)
+    };
+    share(probabilities.iter().zip(labels).filter(is_right).count(), labels.len())
+}
+
+/// Share of the answers with each class that are right, of a multiple-choice head; `None` for a class never answered.
+pub fn precisions(probabilities: &[Vec<f32>], labels: &[Vec<bool>], classes: usize) -> Vec<Option<f64>> {
+    let (mut right, mut said) = (vec![0; classes], vec![0; classes]);
+    for (row, flags) in probabilities.iter().zip(labels) {
+        for class in (0..classes).filter(|class| row[*class] >= APPLIES) {
+            said[class] += 1;
+            right[class] += usize::from(flags[class]);
+        }
+    }
+    recalls(&right, &said)
+}
+
 /// How often each class was taken for each: `[label][answer]`, counts.
 pub fn confusion(probabilities: &[Vec<f32>], labels: &[usize], classes: usize) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; classes]; classes];
@@ -185,6 +205,11 @@ mod tests {
         );
         assert_eq!((told.accuracy, told.majority), (0.75, 1.0));
         assert_eq!(told.recall, [Some(0.5), None]);
+        let rows = [vec![0.9, 0.6], vec![0.2, 0.2], vec![0.1, 0.9]];
+        let labels = [vec![true, false], vec![false, false], vec![false, true]];
+        assert_eq!(precisions(&rows, &labels, 2), [Some(1.0), Some(0.5)]);
+        assert!((exact_match(&rows, &labels) - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!((exact_match(&[], &[]), precisions(&[], &[], 1)), (0.0, vec![None]));
     }
 
     #[test]

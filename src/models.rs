@@ -19,7 +19,7 @@ use crate::domain::label_config::LabelConfig;
 use crate::model::ModelError;
 use crate::storage::{NewVersion, Storage, StorageError, Version};
 pub use file::{Card, FileError, HeadCard, HeadSource, SuspectCard, VersionFile};
-pub use serving::{HeadStanding, Serving, ServingHead};
+pub use serving::{HeadStanding, Serving, ServingHead, published_name};
 use starter::Starter;
 
 /// Largest model file that is read back, in bytes: a hundred heads of a thousand classes stay below.

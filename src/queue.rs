@@ -8,6 +8,7 @@ mod embedded;
 mod fill;
 mod near;
 mod order;
+mod pictures;
 mod publish;
 mod review;
 
@@ -27,7 +28,7 @@ pub use compare::{Change, Comparison};
 use embedded::Embeddings;
 pub use fill::PoolProgress;
 pub use near::Neighbour;
-pub use order::{Ranked, Ranking, Says};
+pub use order::{Ranked, Ranking, Says, Wish};
 pub use review::{HeadReview, Outlier, Review};
 
 /// What the scores of the predictions in Label Studio's queue mean.
@@ -194,7 +195,7 @@ impl Queue {
     ///
     /// # Errors
     /// The project is unknown, or the database does not answer.
-    pub async fn choose(&self, project: ProjectId, strategy: Option<Strategy>) -> Result<(), QueueError> {
+    pub async fn follow(&self, project: ProjectId, strategy: Option<Strategy>) -> Result<(), QueueError> {
         self.0.storage.set_strategy(project, strategy.map(Strategy::name)).await?;
         self.0.publish.notify_one();
         Ok(())

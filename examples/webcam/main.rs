@@ -36,15 +36,25 @@ struct Arguments {
     /// File that gets the port once the webcam answers
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
+
+    /// Write the class of each frame to this CSV file and end
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
 }
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(file) = &arguments.truth {
+        return std::fs::write(file, table());
+    }
     let listener = TcpListener::bind(("127.0.0.1", arguments.port))?;
     let port = listener.local_addr()?.port();
     if let Some(file) = &arguments.port_file {
-        std::fs::write(file, port.to_string())?;
+        // Whoever waits for the file shall not read half of it.
+        let unfinished = file.with_extension("part");
+        std::fs::write(&unfinished, port.to_string())?;
+        std::fs::rename(unfinished, file)?;
     }
     eprintln!("simulated webcam on http://127.0.0.1:{port}");
     let app = || {
@@ -61,13 +71,17 @@ async fn about() -> &'static str {
     "A SIMULATED mountain webcam: every picture is drawn by a program.\n"
 }
 
-/// `filename,label` as `weathervane collect` names the files.
 async fn truth() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/csv").body(table())
+}
+
+/// `filename,label` as `weathervane collect` names the files.
+fn table() -> String {
     let rows: String = days()
         .filter(|day| !is_missing(*day))
         .map(|day| format!("{day}T13-00-00.jpg,{}\n", Scene::of(day).class().name()))
         .collect();
-    HttpResponse::Ok().content_type("text/csv").body(format!("filename,label\n{rows}"))
+    format!("filename,label\n{rows}")
 }
 
 /// The last day of the year.

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use url::{Host, Url};
+
 use super::House;
 use crate::access::{Access, Control};
 use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, ServerSettings, Settings};
@@ -134,6 +136,13 @@ pub(super) fn announce(settings: &Settings, port: u16) {
     let address = std::net::SocketAddr::new(shown, port);
     tracing::info!("listening on http://{address}");
     if host.is_loopback() {
+        let label_studio = settings.label_studio.base_url().ok().flatten();
+        if let Some(elsewhere) = label_studio.as_ref().and_then(other_machine) {
+            tracing::warn!(
+                "Label Studio is at {elsewhere}, but only this machine reaches {host}: if that is another machine or a \
+                 container, start with --host 0.0.0.0"
+            );
+        }
         tracing::info!(
             "paste this URL into Label Studio (project > Settings > Model); if Label Studio runs in a container or \
              on another machine, start with --host 0.0.0.0 and paste this machine's address instead"
@@ -167,5 +176,33 @@ pub(super) fn access(server: &ServerSettings) -> Access {
         basic: server.basic_auth_user.clone().zip(server.basic_auth_pass.clone()),
         secret_path: server.secret_path.clone(),
         exposed: !server.host.is_loopback(),
+    }
+}
+
+/// The host of an address, if it is not this machine as this machine calls itself.
+fn other_machine(url: &Url) -> Option<&str> {
+    let here = match url.host()? {
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    };
+    if here { None } else { url.host_str() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_here() {
+        for (url, elsewhere) in [
+            ("http://127.0.0.1:8080", None),
+            ("http://localhost:8080/label-studio", None),
+            ("http://[::1]:8080", None),
+            ("http://label-studio:8080", Some("label-studio")),
+            ("https://10.0.0.7", Some("10.0.0.7")),
+        ] {
+            assert_eq!(other_machine(&url.parse().unwrap()), elsewhere, "{url}");
+        }
     }
 }

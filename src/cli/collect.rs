@@ -11,9 +11,12 @@ use anyhow::bail;
 use jiff::civil::{Date, Time};
 
 use super::eye::progress;
+use super::format::print;
 pub use catalogue::is_table;
 use catalogue::{Catalogue, METADATA};
+pub use fetch::extension;
 use fetch::{Fetcher, Outcome};
+pub use plan::stem;
 use plan::{Frame, Preset};
 
 /// Frames younger than this may still appear: their absence is not remembered.
@@ -38,7 +41,9 @@ Examples:
 DIR gets the images and metadata.csv (file, time, days_from_start, sha, source); times are as the address says them, those of
 --latest in UTC. What is there is not fetched again, so a collection can be stopped and started at any time. Repeats of an image byte for
 byte, and frames older than two days that the server does not have, are remembered in skipped.csv; delete it to ask for
-them again. Exit code 1 if nothing could be collected, or if three frames in a row can't be reached.")]
+them again. A server that answers 429 or 503 is waited for as its Retry-After asks, at most two minutes; one that asks for more
+ends the run. Only one run at a time writes into a folder. Exit code 1 if nothing could be collected, if a server asks for a
+longer wait, or if three frames in a row can't be reached.")]
 pub struct Collect {
     /// Address with strftime fields such as %Y%m%d, an address without fields (with --latest), or a folder
     #[arg(value_name = "URL_TEMPLATE|DIR", required_unless_present_any = ["preset", "list"])]
@@ -97,8 +102,8 @@ struct Tally {
     absent: usize,
     repeats: usize,
     failures: Vec<String>,
-    /// Whether the last frames were not tried.
-    gave_up: bool,
+    /// Why the last frames were not tried, if they were not.
+    gave_up: Option<String>,
 }
 
 impl Collect {
@@ -122,10 +127,8 @@ impl Collect {
             }
         };
         tally.report(&self.out);
-        if tally.gave_up {
-            bail!(
-                "{UNREACHABLE} frames in a row can't be reached, the others were not tried; run the same command again later"
-            );
+        if let Some(why) = tally.gave_up {
+            bail!("{why}; the others were not tried: run the same command again later");
         }
         if tally.new + tally.known + tally.repeats == 0 && !frames.is_empty() {
             bail!(
@@ -133,8 +136,7 @@ impl Collect {
                 tally.failures.first().map_or(String::new(), |first| format!(": {first}"))
             );
         }
-        println!("{}", self.out.join(METADATA).display());
-        Ok(())
+        print(&self.out.join(METADATA).display().to_string())
     }
 
     fn plan(&self) -> anyhow::Result<Vec<Frame>> {
@@ -177,9 +179,14 @@ impl Collect {
                 Outcome::Unreachable(why) => {
                     tally.failures.push(why);
                     if unreachable == UNREACHABLE {
-                        tally.gave_up = true;
+                        tally.gave_up = Some(format!("{UNREACHABLE} frames in a row can't be reached"));
                         break;
                     }
+                }
+                Outcome::Busy(why) => {
+                    tally.gave_up = Some(why.clone());
+                    tally.failures.push(why);
+                    break;
                 }
                 Outcome::Failed(why) => tally.failures.push(format!("{}: {why}", frame.source)),
                 Outcome::Absent => {

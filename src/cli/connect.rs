@@ -18,6 +18,7 @@ use crate::app;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::LabelConfig;
 use crate::labelstudio::Client;
+pub use images::how_to_serve;
 
 /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
 #[derive(clap::Args)]
@@ -58,6 +59,10 @@ pub struct Connect {
     /// Upload the images instead: those that are not uploaded yet
     #[arg(long, requires = "images")]
     upload: bool,
+
+    /// Address that this server had before, as Label Studio knows it: its row gets the new one
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    moved_from: Option<String>,
 
     /// How to print
     #[arg(long, default_value = "table")]
@@ -105,7 +110,8 @@ impl Connect {
         let images =
             self.images.as_deref().map(|folder| images::Images::new(folder, self.upload)).transpose()?;
         let mut report = Report::new(self.format, address.hidden());
-        let project = steps(&client, &address, &wanted, images.as_ref(), &mut report).await?;
+        let former = self.moved_from.as_deref();
+        let project = steps(&client, &address, former, &wanted, images.as_ref(), &mut report).await?;
         if report.problems() == 0 {
             match report.changed() {
                 true => eprintln!("connected; annotate in Label Studio, and the server learns"),
@@ -121,6 +127,7 @@ impl Connect {
 async fn steps(
     client: &Client,
     address: &Address,
+    former: Option<&str>,
     wanted: &project::Wanted,
     images: Option<&images::Images>,
     report: &mut Report,
@@ -135,7 +142,7 @@ async fn steps(
     if let Some(images) = images {
         images.bring(client, details.id, report).await;
     }
-    if backend::connect(client, address, details.id, report).await.is_some() {
+    if backend::connect(client, address, former, details.id, report).await.is_some() {
         wiring::delivery(client, &probe, details.id, report).await;
     }
     Ok(Some(details.id))

@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::HouseArgs;
 use super::folder::{LabelledFolder, LabelledRows, SPLIT};
-use super::format::Format;
+use super::format::{Format, print};
 use super::models::{Model, ModelArgs};
 use crate::domain::ids::ContentHash;
 use crate::domain::label_config::{ChoiceKind, HeadSpec};
@@ -24,7 +24,9 @@ Examples:
   weathervane evaluate --images photos --labels labels.csv --only val --project 1 --format json
 
 The CSV file has columns filename,label and, if wanted, split. Images that the model has learnt flatter it: keep some
-for this, and name them with --only.")]
+for this, and name them with --only. Where several classes may apply to an image (multiple choice) the label names all of
+them with semicolons between (rain;cloudy), or none; told are then the images of which every class is right, the share of
+single decisions that are right (one minus the Hamming loss), and recall and precision of each class.")]
 pub struct Evaluate {
     /// Folder with the images
     #[arg(long, value_name = "DIR")]
@@ -62,16 +64,19 @@ impl Evaluate {
         }
         let model = self.model.open(&self.house).await?;
         let head = self.head(&model)?;
-        let labels = labels(&folder.table, &model.config.heads[head])?;
+        let spec = &model.config.heads[head];
+        let labels = Labels::read(&folder.table, spec)?;
         let (features, hashes) = folder.embed(model.backbone.clone()).await?;
         warn_of_learnt(&model, &hashes);
-        let rows = probabilities(&model, head, &features)?;
-        let report = Report::new(&model.serving.version, &model.config.heads[head], &rows, &labels);
+        let (rows, version) = (probabilities(&model, head, &features)?, &model.serving.version);
+        let report = match &labels {
+            Labels::Single(labels) => Report::single(version, spec, &rows, labels),
+            Labels::Multiple(labels) => Report::multiple(version, spec, &rows, labels),
+        };
         match self.format {
-            Format::Table => print!("{}", report.table()),
-            Format::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+            Format::Table => print(&report.table()),
+            Format::Json => print(&serde_json::to_string_pretty(&report)?),
         }
-        Ok(())
     }
 
     /// Index of the head the labels are of.
@@ -85,14 +90,7 @@ impl Evaluate {
                 bail!("the model has {} heads; choose one with --head: {}", heads.len(), names.join(", "))
             }
         };
-        let index =
-            index.with_context(|| format!("the model has no such head; it has {}", names.join(", ")))?;
-        ensure!(
-            heads[index].kind == ChoiceKind::Single,
-            "`{}` is multiple choice; a CSV file with one label an image can't measure it",
-            names[index]
-        );
-        Ok(index)
+        index.with_context(|| format!("the model has no such head; it has {}", names.join(", ")))
     }
 }
 
@@ -107,15 +105,42 @@ fn keep_only(table: &mut LabelledRows, word: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Class of each row in the model's order.
-fn labels(table: &LabelledRows, head: &HeadSpec) -> anyhow::Result<Vec<usize>> {
-    let class = |label: &str| {
-        head.class_index(label).with_context(|| {
-            let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
-            format!("label `{label}` is no class of `{}`; it has {}", head.from_name, classes.join(", "))
+/// What the rows say, in the order of the model's classes.
+enum Labels {
+    /// The class of each row.
+    Single(Vec<usize>),
+    /// Of each row whether each class applies.
+    Multiple(Vec<Vec<bool>>),
+}
+
+impl Labels {
+    fn read(table: &LabelledRows, head: &HeadSpec) -> anyhow::Result<Self> {
+        let class = |label: &str| {
+            head.class_index(label).with_context(|| {
+                let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
+                format!("label `{label}` is no class of `{}`; it has {}", head.from_name, classes.join(", "))
+            })
+        };
+        let labels = table.rows.iter().map(|row| row.label.as_str());
+        Ok(match head.kind {
+            ChoiceKind::Single => Self::Single(labels.map(class).collect::<anyhow::Result<_>>()?),
+            ChoiceKind::Multiple => {
+                let flags = |label: &str| {
+                    let mut flags = vec![false; head.classes.len()];
+                    // A class whose name holds a semicolon may stand alone.
+                    let names: Vec<&str> = match head.class_index(label) {
+                        Some(_) => vec![label],
+                        None => label.split(';').map(str::trim).filter(|name| !name.is_empty()).collect(),
+                    };
+                    for name in names {
+                        flags[class(name)?] = true;
+                    }
+                    anyhow::Ok(flags)
+                };
+                Self::Multiple(labels.map(flags).collect::<anyhow::Result<_>>()?)
+            }
         })
-    };
-    table.rows.iter().map(|row| class(&row.label)).collect()
+    }
 }
 
 fn probabilities(model: &Model, head: usize, features: &Features) -> anyhow::Result<Vec<Vec<f32>>> {

@@ -3,8 +3,10 @@
 use anyhow::{Context, bail};
 
 use super::HouseArgs;
+use super::eye::progress;
 use crate::app::House;
 use crate::domain::ids::ProjectId;
+use crate::queue::PoolProgress;
 use crate::storage::{FILE_NAME, Project, Storage};
 
 /// Projects that a message names.
@@ -35,6 +37,22 @@ impl HouseArgs {
 /// The wait was interrupted.
 pub async fn close(house: House) -> anyhow::Result<()> {
     Ok(tokio::task::spawn_blocking(move || house.close()).await?)
+}
+
+/// Loads the models and has every task of a project looked at, with a progress bar on a terminal.
+///
+/// # Errors
+/// The project has nothing to classify, or the database does not answer.
+pub async fn look_at_tasks(house: &House, project: ProjectId) -> anyhow::Result<()> {
+    house.models.load_all().await?;
+    let bar = progress("embedding", 0)?;
+    let mut seen = |progress: PoolProgress| {
+        bar.set_length(progress.tasks as u64);
+        bar.set_position((progress.embedded + progress.failed) as u64);
+    };
+    house.queue.fill_project(project, &mut seen).await?;
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// A project the server has heard of.

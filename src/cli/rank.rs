@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::HouseArgs;
-use super::eye::progress;
-use super::format::Format;
+use super::format::{Format, print};
+use super::house;
 use super::simulate::strategies;
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -44,27 +44,17 @@ impl RankCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         let house = self.house.open().await?;
         let ranking = self.rank(&house).await;
-        tokio::task::spawn_blocking(move || house.close()).await?;
+        house::close(house).await?;
         let ranking = ranking?;
         match self.format {
-            Format::Json => println!("{}", serde_json::to_string_pretty(&self.json(&ranking))?),
-            Format::Table => print_table(&ranking),
+            Format::Json => print(&serde_json::to_string_pretty(&self.json(&ranking))?),
+            Format::Table => print(&table(&ranking)),
         }
-        Ok(())
     }
 
     async fn rank(&self, house: &House) -> anyhow::Result<Ranking> {
         let project = ProjectId(self.project);
-        house.models.load_all().await?;
-        let bar = progress("embedding", 0)?;
-        house
-            .queue
-            .fill_project(project, &mut |progress| {
-                bar.set_length(progress.tasks as u64);
-                bar.set_position((progress.embedded + progress.failed) as u64);
-            })
-            .await?;
-        bar.finish_and_clear();
+        house::look_at_tasks(house, project).await?;
         Ok(house.queue.rank(project, self.strategy, self.limit).await?)
     }
 
@@ -79,7 +69,7 @@ impl RankCommand {
     }
 }
 
-fn print_table(ranking: &Ranking) {
+fn table(ranking: &Ranking) -> String {
     eprintln!(
         "{} of {} open tasks, {} with version {}",
         ranking.tasks.len(),
@@ -87,8 +77,9 @@ fn print_table(ranking: &Ranking) {
         ranking.strategy.name(),
         ranking.version
     );
-    println!("{:>10}  {:>10}  reason", "task", "score");
+    let mut text = format!("{:>10}  {:>10}  reason", "task", "score");
     for ranked in &ranking.tasks {
-        println!("{:>10}  {:>10.4}  {}", ranked.task.0, ranked.score, ranked.reason);
+        text += &format!("\n{:>10}  {:>10.4}  {}", ranked.task.0, ranked.score, ranked.reason);
     }
+    text
 }

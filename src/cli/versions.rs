@@ -6,20 +6,21 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::HouseArgs;
-use super::format::Format;
+use super::format::{Format, print};
 use super::{house, model_file};
 use crate::app::House;
 use crate::domain::ids::ProjectId;
 use crate::model::BackboneChoice;
 use crate::storage::{Project, Version};
 
-/// List, show, activate or write out the versions of a project's model
+/// List, show, activate, hold on to or write out the versions of a project's model
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   weathervane versions list --project 1
   weathervane versions show 3 --project 1
   weathervane versions activate 2 --project 1
+  weathervane versions pin --project 1
   weathervane versions export 3 --project 1 --format onnx --out weather.onnx
 
 A version is named by its number (3), or by its name as Label Studio shows it (v3-0123456789ab). They are read from the
@@ -40,6 +41,15 @@ enum What {
     /// Let a version serve until the next training
     #[command(after_help = "Example:\n  weathervane versions activate 2 --project 1")]
     Activate(One),
+    /// Let the version that serves go on serving, whatever is trained
+    #[command(
+        after_help = "Examples:\n  weathervane versions pin --project 1\n  weathervane versions activate 2 --project 1\n\n\
+            Trainings go on making versions meanwhile; `activate` switches by hand, `unpin` lets the next training serve."
+    )]
+    Pin(Of),
+    /// Let the next training's version serve again
+    #[command(after_help = "Example:\n  weathervane versions unpin --project 1")]
+    Unpin(Of),
     /// Write a version as a file, with a JSON card beside it
     #[command(
         after_help = "Example:\n  weathervane versions export 3 --project 1 --format onnx --out weather.onnx"
@@ -95,13 +105,13 @@ impl Versions {
         let of = match &self.what {
             What::List(list) => &list.of,
             What::Show(one) | What::Activate(one) => &one.of,
+            What::Pin(of) | What::Unpin(of) => of,
             What::Export(export) => &export.one.of,
         };
         let (id, house) = (ProjectId(of.project), of.house.open().await?);
         let done = self.what.run(&house, id).await;
         house::close(house).await?;
-        println!("{}", done?);
-        Ok(())
+        print(&done?)
     }
 }
 
@@ -128,6 +138,21 @@ impl What {
                 let version = find(house, id, &one.version).await?;
                 let published = house.models.activate(id, version.number).await?;
                 Ok(format!("project {id}: version {} serves", published.name))
+            }
+            Self::Pin(_) => {
+                house.storage.set_pinned(id, true).await?;
+                let serving = match project.current_version {
+                    Some(number) => house.storage.version(id, number).await?,
+                    None => None,
+                };
+                Ok(match serving {
+                    Some(version) => format!("project {id}: pinned to version {}", version.name),
+                    None => format!("project {id}: pinned, and no version serves; `activate` one"),
+                })
+            }
+            Self::Unpin(_) => {
+                house.storage.set_pinned(id, false).await?;
+                Ok(format!("project {id}: unpinned; the next training's version serves"))
             }
             Self::Export(export) => {
                 let version = find(house, id, &export.one.version).await?;

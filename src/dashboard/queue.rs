@@ -90,7 +90,7 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
 async fn apply(visit: Visit, choice: Form<Choice>) -> Result<HttpResponse, Refusal> {
     let project = visit.project().await?;
     let strategy = chosen(&choice.strategy)?;
-    visit.rooms().queue.choose(project.id, strategy).await?;
+    visit.rooms().queue.follow(project.id, strategy).await?;
     tracing::info!(project = %project.id, strategy = strategy.map(Strategy::name), "strategy chosen in the dashboard");
     let to = format!("{}/queue?done=strategy", project_path(&project));
     Ok(HttpResponse::build(StatusCode::SEE_OTHER).insert_header((LOCATION, to)).finish())
@@ -109,8 +109,9 @@ async fn ranking(visit: &Visit, project: &Project, strategy: Option<Strategy>) -
     let embedded = inner.queue.progress_among(project.id, 0).embedded;
     let stamp = format!("{version:?}/{}/{embedded}/{:?}", project.updates_seen, project.strategy);
     let (queue, id) = (inner.queue.clone(), project.id);
-    // `None` would be the project's own; here it is what the program does by itself.
-    let make = || async move { queue.rank_by(id, strategy, RANKED).await.map_err(|error| error.to_string()) };
+    // Without a strategy the project's own would be taken. The default gives way by itself while there is no model.
+    let by = Some(strategy.unwrap_or(Strategy::DEFAULT));
+    let make = || async move { queue.rank(id, by, RANKED).await.map_err(|error| error.to_string()) };
     inner.rankings.get(id, (id, strategy), stamp, make).await
 }
 

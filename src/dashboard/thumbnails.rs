@@ -121,7 +121,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let config = inner.training.label_config(project.label_config.as_deref().unwrap_or_default());
     let head = config.ok().and_then(|config| config.heads.iter().find(|head| !head.skip).cloned());
     let key = head.map_or_else(|| "image".to_owned(), |head| head.image_key);
-    let task = Task { id: row.id, data: row.data };
+    let task = Task { id: row.id, data: row.data, created_at: row.created_at };
     let source = match task.image_source(&key) {
         Ok(source) => source.to_owned(),
         Err(error) => return Ok(placeholder(&error.to_string())),

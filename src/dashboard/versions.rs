@@ -100,7 +100,7 @@ fn rows(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> M
             tr {
                 @if index == 0 {
                     th rowspan=(lines) scope="rowgroup" { (version.name) @if serves { " " span.chip.good { "serves" } } }
-                    td.figure rowspan=(lines) { (time(version.created_at)) }
+                    td rowspan=(lines) { (time(version.created_at)) }
                 }
                 @match version.heads.get(index) {
                     Some(card) => (measures(card, version.labels)),

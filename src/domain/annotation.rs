@@ -30,6 +30,8 @@ pub struct Annotation {
     pub was_cancelled: bool,
     /// Marked as certainly right.
     pub ground_truth: bool,
+    /// Unix microseconds; 0 where it is not known.
+    pub created_at: i64,
     /// Unix microseconds of the last change, else of creation; 0 where neither is known, which counts as oldest.
     pub updated_at: i64,
     /// Label Studio's id of the person.
@@ -82,13 +84,15 @@ impl Annotation {
         let id = AnnotationId(record.id()?);
         let task = record.reference("task")?.map(TaskId).or(task).ok_or_else(|| record.missing("task"))?;
         let regions = record.list("result")?.map(Vec::as_slice).unwrap_or_default();
+        let created_at = record.micros("created_at").unwrap_or(0);
         Ok(Self {
             id,
             task,
             result: regions.iter().filter(|region| is_choices(region)).take(MAX_REGIONS).cloned().collect(),
             was_cancelled: record.flag("was_cancelled")?,
             ground_truth: record.flag("ground_truth")?,
-            updated_at: record.micros("updated_at").or_else(|| record.micros("created_at")).unwrap_or(0),
+            created_at,
+            updated_at: record.micros("updated_at").unwrap_or(created_at),
             completed_by: record.reference("completed_by").unwrap_or(None),
         })
     }
@@ -208,6 +212,7 @@ mod tests {
             result: vec![],
             was_cancelled: false,
             ground_truth: false,
+            created_at: 0,
             updated_at: 0,
             completed_by: None,
         };

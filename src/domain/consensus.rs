@@ -78,6 +78,7 @@ mod tests {
             result: vec![json!({"type": "choices", "from_name": "c", "value": {"choices": choices}})],
             was_cancelled: false,
             ground_truth: false,
+            created_at: id,
             updated_at: id,
             completed_by: None,
         }

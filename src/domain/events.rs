@@ -60,8 +60,8 @@ pub enum Change {
     AnnotationsSaved(Vec<Annotation>, Vec<Task>),
     /// Annotations were deleted; Label Studio doesn't say of which tasks.
     AnnotationsDeleted(Vec<AnnotationId>),
-    /// Tasks were imported; annotations imported with them are not told.
-    TasksCreated(Vec<Task>),
+    /// Tasks were imported, and whether annotations came with them: their content is not told.
+    TasksCreated(Vec<Task>, bool),
     /// Tasks were deleted, and with them their annotations.
     TasksDeleted(Vec<TaskId>),
     /// A setting changed, perhaps the label config.
@@ -128,7 +128,7 @@ impl<'a> Payload<'a> {
                 Change::AnnotationsDeleted(self.ids("annotation", "annotations").map(AnnotationId).collect())
             }
             "TASK_CREATED" | "TASKS_CREATED" | "TASK_UPDATED" | "TASKS_UPDATED" => {
-                Change::TasksCreated(self.tasks())
+                Change::TasksCreated(self.tasks(), self.are_annotated())
             }
             "TASK_DELETED" | "TASKS_DELETED" => {
                 Change::TasksDeleted(self.ids("task", "tasks").map(TaskId).collect())
@@ -162,6 +162,13 @@ impl<'a> Payload<'a> {
             .enumerate()
             .filter_map(|(index, value)| self.keep(index, Task::from_json(value)))
             .collect()
+    }
+
+    /// Whether any task has an annotation, by Label Studio's own counts.
+    fn are_annotated(&self) -> bool {
+        let counts =
+            |task: &Value| ["total_annotations", "cancelled_annotations"].map(|key| task.get(key)?.as_i64());
+        self.parts("task", "tasks").into_iter().flat_map(counts).flatten().any(|count| count > 0)
     }
 
     /// The ids of deleted records, sent as `{"id": 1}` or plain.

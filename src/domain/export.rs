@@ -95,7 +95,8 @@ pub fn read_min(rows: &[Value], config: &LabelConfig) -> Result<Vec<Answered>, E
 
 fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Annotation), FieldError> {
     let record = Record::of("task", row)?;
-    let task = Task { id: TaskId(record.id()?), data: row.as_object().cloned().unwrap_or_default() };
+    let data = row.as_object().cloned().unwrap_or_default();
+    let task = Task { id: TaskId(record.id()?), data, created_at: 0 };
     let regions = config.heads.iter().filter_map(|head| {
         let choices = choices(row.get(&head.from_name)?)?;
         Some(json!({"type": "choices", "from_name": head.from_name, "to_name": head.to_name,

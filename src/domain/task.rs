@@ -44,6 +44,8 @@ pub struct Task {
     pub id: TaskId,
     /// The imported fields, among them the image's address.
     pub data: Map<String, Value>,
+    /// When Label Studio made it, Unix microseconds; 0 where that is not known.
+    pub created_at: i64,
 }
 
 impl Task {
@@ -55,7 +57,7 @@ impl Task {
         let record = Record::of("task", value)?;
         let id = TaskId(record.id()?);
         let data = record.object("data")?.ok_or_else(|| record.missing("data"))?.clone();
-        Ok(Self { id, data })
+        Ok(Self { id, data, created_at: record.micros("created_at").unwrap_or(0) })
     }
 
     /// Reads the `tasks` of a request, which clients send as a list or as a single object: one answer

@@ -9,7 +9,7 @@ use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
-use actix_web::{Error, web};
+use actix_web::{Error, ResponseError, web};
 
 use super::State;
 use super::error::ApiError;
@@ -36,7 +36,7 @@ pub async fn require(
     let path = request.path();
     let dashboard = path.strip_prefix(DASHBOARD).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if dashboard || !access.is_guarded() || access.knows_path(path) || access.knows_header(pair(&request)) {
-        return next.call(request).await;
+        return Ok(next.call(request).await?.map_into_left_body());
     }
     if path == "/webhook" {
         tracing::warn!(
@@ -45,7 +45,8 @@ pub async fn require(
         );
     }
     metrics::counter!("weathervane_unauthorized_total").increment(1);
-    Err(ApiError::Unauthorized.into())
+    // An answer, not an error: the request log marks it with the request's id.
+    Ok(request.into_response(ApiError::Unauthorized.error_response()).map_into_right_body())
 }
 
 /// Middleware on the routes that control this server or tell what it knows: the operator's password, or where none is
@@ -67,9 +68,9 @@ pub async fn require_operator(
     match refused {
         Some(refused) => {
             metrics::counter!("weathervane_unauthorized_total").increment(1);
-            Err(refused.into())
+            Ok(request.into_response(refused.error_response()).map_into_right_body())
         }
-        None => next.call(request).await,
+        None => Ok(next.call(request).await?.map_into_left_body()),
     }
 }
 

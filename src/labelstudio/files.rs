@@ -95,6 +95,17 @@ impl Client {
         let call = Call::new(doing, Method::POST, format!("api/projects/{project}/import")).files(files);
         self.json::<Value>(&call, MAX_BYTES).await.map(drop)
     }
+
+    /// Makes tasks (`POST /api/projects/{id}/import`). It is not tried again, since it may have arrived.
+    ///
+    /// # Errors
+    /// As every call; one task that Label Studio can't take makes it refuse them all.
+    pub async fn import_tasks(&self, project: ProjectId, tasks: Vec<Value>) -> Result<(), LabelStudioError> {
+        let doing = format!("make {} tasks in project {project}", tasks.len());
+        let call = Call::new(doing, Method::POST, format!("api/projects/{project}/import"))
+            .body(Value::Array(tasks));
+        self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+    }
 }
 
 /// The name Label Studio keeps of an uploaded file: spaces become `_`, and all but letters, digits, `-`, `_` and `.` goes

@@ -27,6 +27,7 @@ use local_root::LocalRoot;
 use source::{Source, StoredFile};
 
 pub use error::{ImageProblem, MediaError};
+pub use source::{KeptFile, shown_source};
 
 /// What may be fetched, and how much of it.
 #[derive(Clone, Debug)]

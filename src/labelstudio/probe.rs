@@ -40,6 +40,57 @@ pub struct Heard {
     pub received: u64,
 }
 
+/// Where a project stands on the server.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Standing {
+    /// The version that serves.
+    pub version: String,
+    pub queue: QueueStanding,
+    /// The newest first.
+    pub versions: Vec<VersionStanding>,
+    jobs: Vec<JobStanding>,
+}
+
+/// How Label Studio's queue follows.
+#[derive(Clone, Debug, Deserialize)]
+pub struct QueueStanding {
+    /// The version in whose order Label Studio serves.
+    pub version: Option<String>,
+    problem: Option<String>,
+}
+
+/// A version of the project's model.
+#[derive(Clone, Debug, Deserialize)]
+pub struct VersionStanding {
+    /// Labelled tasks it learnt from.
+    pub labels: usize,
+    heads: Vec<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct JobStanding {
+    state: String,
+    error: Option<String>,
+}
+
+impl Standing {
+    /// Whether a training waits or runs.
+    pub fn is_working(&self) -> bool {
+        self.jobs.iter().any(|job| matches!(job.state.as_str(), "queued" | "running"))
+    }
+
+    /// Why the last training or write-back failed.
+    pub fn problem(&self) -> Option<String> {
+        self.queue.problem.clone().or_else(|| self.jobs.first().and_then(|job| job.error.clone()))
+    }
+
+    /// Accuracy of a head of the newest version, out of fold on its own labels.
+    pub fn accuracy(&self, from_name: &str) -> Option<f64> {
+        let head = self.versions.first()?.heads.iter().find(|head| head["from_name"] == from_name)?;
+        head["evaluation"]["accuracy"].as_f64()
+    }
+}
+
 /// The address of a weathervane.
 pub struct Probe {
     http: reqwest::Client,
@@ -96,6 +147,15 @@ impl Probe {
             Some((ProjectId(project["id"].as_i64()?), heard))
         };
         Ok(projects.filter_map(read).collect())
+    }
+
+    /// Where a project stands.
+    ///
+    /// # Errors
+    /// As [`Probe::health`]; a project it never heard of.
+    pub async fn standing(&self, project: ProjectId) -> Result<Standing, ProbeError> {
+        let shown = self.get(&format!("api/projects/{project}")).await?;
+        serde_json::from_value(shown).map_err(|error| ProbeError::Stranger(error.to_string()))
     }
 
     async fn get(&self, path: &str) -> Result<Value, ProbeError> {

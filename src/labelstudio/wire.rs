@@ -1,6 +1,10 @@
 //! What API and media share on the wire: TLS, bounded answers, and words for a person.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use jiff::fmt::rfc2822;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{ClientBuilder, Response};
 use serde_json::Value;
 use url::Url;
@@ -78,6 +82,17 @@ pub(super) async fn complaint(mut response: Response) -> String {
     }
 }
 
+/// How long an answer asks to wait (`Retry-After`, RFC 9110): seconds, or a date beside the server's own clock.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let (then, now) = (rfc2822::parse(asked).ok()?, rfc2822::parse(text(DATE)?).ok()?);
+    Some(Duration::try_from(then.duration_since(&now)).unwrap_or_default())
+}
+
 /// What an error body says; nothing for a web page.
 fn words(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Value>(body) {
@@ -135,6 +150,19 @@ pub(super) fn one_line(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wait_a_server_asks_for_is_read_as_seconds_or_as_a_date() {
+        let asked = |retry: &str, date: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            headers.insert(DATE, date.parse().unwrap());
+            retry_after(&headers).map(|wait| wait.as_secs())
+        };
+        let (now, later) = ("Wed, 01 Jan 2020 00:00:00 GMT", "Wed, 01 Jan 2020 00:01:30 GMT");
+        assert_eq!((asked("120", now), asked(later, now), asked(now, later)), (Some(120), Some(90), Some(0)));
+        assert_eq!((asked("soon", now), asked(later, "today"), asked("-1", now)), (None, None, None));
+    }
 
     #[test]
     fn an_error_body_gives_its_own_words_and_a_page_gives_none() {

@@ -10,6 +10,9 @@ use super::{Published, UNTRAINED};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::model::{Head, ModelError};
 
+/// Hexadecimal digits that tell label configs apart in the name of a version.
+const CONFIG_DIGITS: usize = 4;
+
 /// A consistent view for one request.
 pub struct Serving {
     /// The version every prediction of this view carries.
@@ -37,13 +40,18 @@ impl Serving {
         starter: Option<&Starter>,
         config: &LabelConfig,
     ) -> Self {
-        let mut version = current.as_ref().map(|published| published.name.clone());
+        let digest = config.digest();
+        let mut version =
+            current.as_ref().map(|published| match published.file.card.config_digest == digest {
+                true => published.name.clone(),
+                false => asked_anew(&published.name, &digest),
+            });
         let heads = config.heads.iter().map(|spec| {
             let own = current.as_ref().and_then(|published| ServingHead::published(published, spec));
             own.or_else(|| {
                 let starter = starter?;
                 let head = ServingHead::starter(starter, spec)?;
-                version.get_or_insert_with(|| starter.version.clone());
+                version.get_or_insert_with(|| asked_anew(&starter.version, &digest));
                 Some(head)
             })
         });
@@ -53,7 +61,8 @@ impl Serving {
 
     /// What one version says by itself, without a starter in its gaps.
     pub fn of(published: Arc<Published>, config: &LabelConfig) -> Self {
-        Self::new(Some(published), None, config)
+        let version = published.name.clone();
+        Self { version, ..Self::new(Some(published), None, config) }
     }
 
     /// What answers for each head of the label config.
@@ -80,6 +89,20 @@ pub struct HeadStanding {
     pub missing: Option<&'static str>,
     /// Classes that were added since the training.
     pub unlearnt_classes: Vec<String>,
+}
+
+/// The name of a version under a label config it was not trained for. It answers otherwise than before, and Label Studio
+/// asks again only where the name is another.
+fn asked_anew(name: &str, digest: &str) -> String {
+    format!("{name}-{}", &digest[..CONFIG_DIGITS])
+}
+
+/// The name under which a version was published, whatever label config it was asked with.
+pub fn published_name(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((published, digits)) if digits.len() == CONFIG_DIGITS => published,
+        _ => name,
+    }
 }
 
 impl ServingHead {
@@ -148,5 +171,23 @@ impl ServingHead {
             }
         }
         Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_under_the_name_it_has_with_another_label_config() {
+        for (name, published) in [
+            ("v3-1f0c9a7be2d4", "v3-1f0c9a7be2d4"),
+            ("v3-1f0c9a7be2d4-09af", "v3-1f0c9a7be2d4"),
+            ("untrained", "untrained"),
+            ("", ""),
+        ] {
+            assert_eq!(published_name(name), published);
+        }
+        assert_eq!(published_name(&asked_anew("v3-1f0c9a7be2d4", "09af77")), "v3-1f0c9a7be2d4");
     }
 }

@@ -14,7 +14,7 @@ use crate::embed::Wanted;
 use crate::storage::{EventRecord, Project, ProjectInfo, TaskRecord};
 
 /// Tasks looked at in one go; their embeddings take a few megabytes.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// A pool is looked over after so long even if nothing was heard: a webhook may have been lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -191,7 +191,7 @@ impl Queue {
         let pool = self.pool(project);
         let mut wanted = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let task = Task { id: task.id, data: task.data };
+            let task = Task::from(task);
             match task.image_source(key) {
                 Ok(source) => {
                     wanted.push(Wanted {
@@ -261,5 +261,5 @@ pub(super) fn image_key(project: ProjectId, config: &LabelConfig) -> Result<Stri
 }
 
 fn record(task: Task) -> TaskRecord {
-    TaskRecord { id: task.id, data: task.data, created_at: 0, updated_at: 0 }
+    TaskRecord { id: task.id, data: task.data, created_at: task.created_at, updated_at: 0 }
 }

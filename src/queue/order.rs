@@ -1,5 +1,7 @@
 //! Ranks a project's pool with the version that serves it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::embedded::Embeddings;
@@ -46,6 +48,18 @@ pub struct Says {
     pub classes: Vec<(String, f32)>,
 }
 
+/// What to choose of a project's open tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// How many.
+    pub limit: usize,
+    pub strategy: Option<Strategy>,
+    /// Another number gives other choices by chance; without one the project's own.
+    pub seed: Option<u64>,
+    /// Tasks that count as labelled: they are not chosen, and what is chosen differs from them.
+    pub known: BTreeSet<TaskId>,
+}
+
 /// What the blocking part of a ranking works on.
 struct Order {
     serving: Serving,
@@ -69,44 +83,34 @@ impl Queue {
         strategy: Option<Strategy>,
         limit: usize,
     ) -> Result<Ranking, QueueError> {
-        let row = self.0.storage.project(project).await?.ok_or(QueueError::NoProject(project))?;
-        self.rank_as(row.id, config_of(&row)?, strategy.or_else(|| own_strategy(&row)), limit).await
+        self.choose(project, Wish { limit, strategy, ..Wish::default() }).await
     }
 
-    /// As [`Queue::rank`], but without a strategy the default is taken, whatever the project's own is.
+    /// As [`Queue::rank`], for more wishes.
     ///
     /// # Errors
     /// As [`Queue::rank`].
-    pub async fn rank_by(
-        &self,
-        project: ProjectId,
-        strategy: Option<Strategy>,
-        limit: usize,
-    ) -> Result<Ranking, QueueError> {
-        self.rank_as(project, self.config(project).await?, strategy, limit).await
-    }
-
-    async fn rank_as(
-        &self,
-        project: ProjectId,
-        config: LabelConfig,
-        strategy: Option<Strategy>,
-        limit: usize,
-    ) -> Result<Ranking, QueueError> {
+    pub async fn choose(&self, project: ProjectId, wish: Wish) -> Result<Ranking, QueueError> {
+        let row = self.0.storage.project(project).await?.ok_or(QueueError::NoProject(project))?;
+        let config = config_of(&row)?;
         let key = image_key(project, &config)?;
         let states = self.0.storage.task_states(project).await?;
-        let of = |wanted: TaskState| {
-            states.iter().filter(move |(_, state)| **state == wanted).map(|(task, _)| *task)
-        };
-        let order = Order {
+        let mut order = Order {
             serving: self.0.models.serving(project, &config),
-            strategy,
-            options: Options::new(limit, seed(project)),
+            strategy: wish.strategy.or_else(|| own_strategy(&row)),
+            options: Options::new(wish.limit, wish.seed.unwrap_or_else(|| seed(project))),
             score_threshold: self.0.policy.score_threshold,
-            open: of(TaskState::Open).collect(),
-            labelled: of(TaskState::Labelled).collect(),
+            open: Vec::new(),
+            labelled: Vec::new(),
             config,
         };
+        for (task, state) in &states {
+            match state {
+                TaskState::Open if !wish.known.contains(task) => order.open.push(*task),
+                TaskState::Open | TaskState::Labelled => order.labelled.push(*task),
+                TaskState::Skipped => {}
+            }
+        }
         let pool = self.pool(project);
         let mut embeddings = pool.embeddings(&key).await;
         tokio::task::spawn_blocking(move || {

@@ -14,6 +14,7 @@ use super::{Queue, QueueError, QueueOrder, Ranked, Ranking, WriteBack, lock};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::prediction::Prediction;
 use crate::labelstudio::{BackendRow, LabelStudioError};
+use crate::models;
 use crate::storage::Project;
 
 /// Score of the first task; each further one adds as much. A thousand stay below 0.001, the lowest probability that a
@@ -233,7 +234,7 @@ impl Queue {
     }
 
     async fn is_ours(&self, project: ProjectId, name: &str) -> Result<bool, QueueError> {
-        let known = self.0.storage.version_named(project, name).await?.is_some();
+        let known = self.0.storage.version_named(project, models::published_name(name)).await?.is_some();
         Ok(known || self.0.models.is_builtin(name))
     }
 }

@@ -282,6 +282,7 @@ impl FromRow<'_, AnyRow> for Annotation {
             was_cancelled: stored.was_cancelled,
             ground_truth: stored.ground_truth,
             completed_by: stored.completed_by,
+            created_at: 0,
             updated_at: stored.updated_at,
         })
     }

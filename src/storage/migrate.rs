@@ -13,7 +13,7 @@ use super::{Result, StorageError};
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
 /// Name and texts of each migration, in order; a published one never changes.
-const MIGRATIONS: [(&str, &str, &str); 4] = [
+const MIGRATIONS: [(&str, &str, &str); 5] = [
     (
         "initial",
         include_str!("../../migrations/sqlite/0001_initial.sql"),
@@ -30,9 +30,14 @@ const MIGRATIONS: [(&str, &str, &str); 4] = [
         include_str!("../../migrations/postgres/0003_tags.sql"),
     ),
     (
+        "pushes",
+        include_str!("../../migrations/sqlite/0004_pushes.sql"),
+        include_str!("../../migrations/postgres/0004_pushes.sql"),
+    ),
+    (
         "dashboard",
-        include_str!("../../migrations/sqlite/0004_dashboard.sql"),
-        include_str!("../../migrations/postgres/0004_dashboard.sql"),
+        include_str!("../../migrations/sqlite/0005_dashboard.sql"),
+        include_str!("../../migrations/postgres/0005_dashboard.sql"),
     ),
 ];
 

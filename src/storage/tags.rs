@@ -4,8 +4,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::images::hash;
 use super::sql::{ROW_CHUNK, clean, rows};
-use super::{Result, Storage};
-use crate::domain::ids::ContentHash;
+use super::{Result, Storage, Tx};
+use crate::domain::ids::{ContentHash, ProjectId};
 
 /// One selection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,21 +20,59 @@ impl Storage {
     /// # Errors
     /// When the database fails; then none is added.
     pub async fn tag_images(&self, tag: &str, images: &[ContentHash], now: i64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        insert(&mut tx, &clean(tag), images, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Adds images to a tag and remembers, in the same step, that they are on their way into a project.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing is added.
+    pub async fn begin_push(
+        &self,
+        tag: &str,
+        images: &[ContentHash],
+        project: ProjectId,
+        now: i64,
+    ) -> Result<()> {
         let tag = clean(tag);
-        let mut transaction = self.begin().await?;
-        for (chunk, images) in images.chunks(ROW_CHUNK).enumerate() {
-            let statement = format!(
-                "INSERT INTO tags (tag, content_hash, place, tagged_at) VALUES {} ON CONFLICT DO NOTHING",
-                rows(images.len(), 4)
-            );
-            let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(false);
-            for (index, image) in images.iter().enumerate() {
-                let place = (chunk * ROW_CHUNK + index) as i64;
-                query = query.bind(tag.clone().into_owned()).bind(image.to_hex()).bind(place).bind(now);
-            }
-            query.execute(&mut *transaction).await?;
-        }
-        transaction.commit().await?;
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO pushes (tag, project_id, begun_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(tag.clone().into_owned())
+        .bind(project.0)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        insert(&mut tx, &tag, images, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether a push of a tag into a project was begun and not finished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_push_unfinished(&self, tag: &str, project: ProjectId) -> Result<bool> {
+        let begun: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pushes WHERE tag = $1 AND project_id = $2")
+            .bind(clean(tag).into_owned())
+            .bind(project.0)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(begun > 0)
+    }
+
+    /// All images of a tag are in the project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn finish_push(&self, tag: &str, project: ProjectId) -> Result<()> {
+        sqlx::query("DELETE FROM pushes WHERE tag = $1 AND project_id = $2")
+            .bind(clean(tag).into_owned())
+            .bind(project.0)
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
@@ -54,4 +92,20 @@ impl Storage {
         };
         found.iter().map(read).collect()
     }
+}
+
+async fn insert(tx: &mut Tx, tag: &str, images: &[ContentHash], now: i64) -> Result<()> {
+    for (chunk, images) in images.chunks(ROW_CHUNK).enumerate() {
+        let statement = format!(
+            "INSERT INTO tags (tag, content_hash, place, tagged_at) VALUES {} ON CONFLICT DO NOTHING",
+            rows(images.len(), 4)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement)).persistent(false);
+        for (index, image) in images.iter().enumerate() {
+            let place = (chunk * ROW_CHUNK + index) as i64;
+            query = query.bind(tag.to_owned()).bind(image.to_hex()).bind(place).bind(now);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
 }

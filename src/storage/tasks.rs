@@ -10,6 +10,7 @@ use super::projects;
 use super::sql::{ROW_CHUNK, json, keep_prepared, lists, placeholders, rows};
 use super::{Result, Storage, StorageError, Tx};
 use crate::domain::ids::{ProjectId, TaskId};
+use crate::domain::task::Task;
 
 /// A task as Label Studio sent it. Times are Unix microseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,8 @@ pub struct TaskRecord {
     pub id: TaskId,
     /// The task's `data`: variable name to value, an image address among them.
     pub data: Map<String, Value>,
-    /// When Label Studio created it; 0 when unknown.
+    /// When Label Studio created it; 0 when unknown. Label Studio on SQLite gives the ids of deleted tasks away again: one
+    /// that was created later is another task.
     pub created_at: i64,
     /// When Label Studio last changed it; 0 when unknown.
     pub updated_at: i64,
@@ -37,7 +39,7 @@ pub struct TaskCounts {
 
 impl Storage {
     /// Keeps tasks, however many; one that is known and unchanged costs no write, an older state never replaces a newer
-    /// one and a deleted task stays deleted. Returns how many were new or changed.
+    /// one and a deleted task stays deleted, unless its id was given to a later one. Returns how many were new or changed.
     ///
     /// # Errors
     /// When the database fails.
@@ -176,10 +178,14 @@ pub(super) async fn upsert(
 fn upsert_sql(count: usize) -> String {
     format!(
         "INSERT INTO tasks (project_id, task_id, data, created_at, updated_at, received_at) VALUES {values}
-         ON CONFLICT (project_id, task_id) DO UPDATE SET data = excluded.data, created_at = excluded.created_at,
+         ON CONFLICT (project_id, task_id) DO UPDATE SET data = excluded.data,
+             created_at = CASE WHEN excluded.created_at = 0 THEN tasks.created_at ELSE excluded.created_at END,
              updated_at = excluded.updated_at, received_at = excluded.received_at, deleted_at = NULL
-         WHERE (tasks.data <> excluded.data OR tasks.updated_at <> excluded.updated_at OR tasks.deleted_at IS NOT NULL)
-         AND ((tasks.deleted_at IS NULL AND excluded.updated_at >= tasks.updated_at)
+         WHERE (tasks.data <> excluded.data OR tasks.updated_at <> excluded.updated_at OR tasks.deleted_at IS NOT NULL
+             OR tasks.created_at < excluded.created_at)
+         AND ((tasks.deleted_at IS NULL AND excluded.updated_at >= tasks.updated_at
+                 AND (excluded.created_at = 0 OR excluded.created_at >= tasks.created_at))
+             OR (tasks.created_at > 0 AND excluded.created_at > tasks.created_at)
              OR (tasks.received_at < ${since} AND (tasks.deleted_at IS NULL OR tasks.deleted_at < ${since})))",
         values = rows(count, 6),
         since = count * 6 + 1,
@@ -246,6 +252,12 @@ pub(super) async fn deleted_among(tx: &mut Tx, project: ProjectId, ids: &[TaskId
         deleted.extend(query.fetch_all(&mut **tx).await?.into_iter().map(TaskId));
     }
     Ok(deleted)
+}
+
+impl From<TaskRecord> for Task {
+    fn from(record: TaskRecord) -> Self {
+        Self { id: record.id, data: record.data, created_at: record.created_at }
+    }
 }
 
 impl FromRow<'_, AnyRow> for TaskRecord {

@@ -44,12 +44,8 @@ impl Training {
             by_task.entry(annotation.task).or_default().push(annotation);
         }
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
-        let tasks: HashMap<TaskId, Task> = storage
-            .tasks(project, &ids)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, Task { id: row.id, data: row.data }))
-            .collect();
+        let tasks: HashMap<TaskId, Task> =
+            storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task::from(row))).collect();
 
         let mut heads = Vec::new();
         let mut missing = Vec::new();

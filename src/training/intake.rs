@@ -10,7 +10,9 @@ use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::MAX_CONFIG_BYTES;
 use crate::domain::project::{ProjectRef, ProjectSeen};
 use crate::domain::task::Task;
-use crate::storage::{EventOutcome, EventRecord, JobRequest, ProjectConfig, ProjectInfo, TaskRecord};
+use crate::storage::{
+    EventOutcome, EventRecord, JobRequest, Project, ProjectConfig, ProjectInfo, TaskRecord,
+};
 
 /// A training on the labels we have.
 pub(super) const TRAIN: &str = "train";
@@ -53,38 +55,24 @@ impl Training {
     async fn note_project(&self, seen: &ProjectSeen) -> Result<(), TrainingError> {
         let now = (self.0.now)();
         let info = self.info(seen);
-        let changed = self.config_changed(&info).await?;
-        let is_new = self.0.storage.project(seen.id).await?.is_none_or(|known| known.label_config.is_none());
+        let known = self.0.storage.project(seen.id).await?;
         self.0.storage.upsert_project(&info, now).await?;
-        if is_new {
-            self.0.queue.connected(seen.id);
+        if is_new(known.as_ref(), &info) {
+            self.connected(seen.id, now);
         }
-        if changed && self.0.policy.trigger != Trigger::Manual {
-            self.enqueue(seen.id, "label config changed", now).await?;
+        if config_changed(known.as_ref(), &info) {
+            self.0.queue.version_changed();
+            if self.0.policy.trigger != Trigger::Manual {
+                self.enqueue(seen.id, "label config changed", now).await?;
+            }
         }
         Ok(())
     }
 
-    /// Whether the heads or classes differ from those known so far.
-    async fn config_changed(&self, info: &ProjectInfo) -> Result<bool, TrainingError> {
-        let Some(after) = info.config.as_ref().and_then(|config| config.digest.as_ref()) else {
-            return Ok(false);
-        };
-        let before = self.0.storage.project(info.id).await?.and_then(|project| project.config_digest);
-        Ok(before.is_some_and(|before| before != *after))
-    }
-
-    /// Whether Label Studio was set up anew since and gave the project's id to another one. Its export then replaces
-    /// the labels of the former project.
-    async fn made_anew(&self, info: &ProjectInfo) -> Result<bool, TrainingError> {
-        let Some(made) = info.ls_created_at else { return Ok(false) };
-        let known = self.0.storage.project(info.id).await?.and_then(|project| project.ls_created_at);
-        let anew = known.is_some_and(|known| known != made);
-        if anew {
-            tracing::warn!(project = %info.id, "another project of this id was known: its labels are given up for what \
-                Label Studio exports now; a second Label Studio needs a weathervane and a MODEL_DIR of its own");
-        }
-        Ok(anew)
+    /// Takes over what a project had before it was heard of: its tasks and its labels.
+    fn connected(&self, project: ProjectId, now: i64) {
+        self.0.queue.connected(project);
+        self.take_over(project, now);
     }
 
     fn info(&self, seen: &ProjectSeen) -> ProjectInfo {
@@ -123,11 +111,14 @@ impl Training {
         metrics::counter!("weathervane_events_total", "action" => known_action(&event.action)).increment(1);
         let now = (self.0.now)();
         let info = self.info(&event.project);
-        let config_changed = event.change == Change::ProjectUpdated && self.config_changed(&info).await?;
-        let job = match self.made_anew(&info).await? {
+        let known = self.0.storage.project(info.id).await?;
+        let config_changed = event.change == Change::ProjectUpdated && config_changed(known.as_ref(), &info);
+        let job = match made_anew(known.as_ref(), &info) {
             true => Some(Self::at_once(PULL_AND_TRAIN, "project made anew")),
             false => self.job_for(&event, config_changed).await?,
         };
+        let is_new = is_new(known.as_ref(), &info);
+        let labels_came = matches!(event.change, Change::TasksCreated(_, true));
         let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
         self.0.heard.note(record.project.id, &record.action, now);
@@ -136,6 +127,14 @@ impl Training {
         }
         tracing::debug!(project = %record.project.id, action = record.action, duplicate = outcome.duplicate,
             changed = outcome.changed, "event recorded");
+        if config_changed {
+            self.0.queue.version_changed();
+        }
+        if is_new {
+            self.connected(record.project.id, now);
+        } else if labels_came {
+            self.take_over(record.project.id, now);
+        }
         if outcome.job.is_some() {
             self.0.wake.notify_one();
         }
@@ -253,6 +252,30 @@ impl Training {
     }
 }
 
+/// Whether its label config is seen for the first time: then nothing that was there before us is known either.
+fn is_new(known: Option<&Project>, info: &ProjectInfo) -> bool {
+    info.config.is_some() && known.is_none_or(|known| known.label_config.is_none())
+}
+
+/// Whether the heads or classes differ from those known so far.
+fn config_changed(known: Option<&Project>, info: &ProjectInfo) -> bool {
+    let before = known.and_then(|project| project.config_digest.as_ref());
+    let after = info.config.as_ref().and_then(|config| config.digest.as_ref());
+    before.zip(after).is_some_and(|(before, after)| before != after)
+}
+
+/// Whether Label Studio was set up anew since and gave the project's id to another one. Its export then replaces the
+/// labels of the former project.
+fn made_anew(known: Option<&Project>, info: &ProjectInfo) -> bool {
+    let times = known.and_then(|project| project.ls_created_at).zip(info.ls_created_at);
+    let anew = times.is_some_and(|(known, made)| known != made);
+    if anew {
+        tracing::warn!(project = %info.id, "another project of this id was known: its labels are given up for what \
+            Label Studio exports now; a second Label Studio needs a weathervane and a MODEL_DIR of its own");
+    }
+    anew
+}
+
 fn event_record(event: WebhookEvent, info: ProjectInfo, digest: String) -> EventRecord {
     let mut record = EventRecord::new(info, event.action);
     // Pressing "Start training" twice is not a repeated delivery.
@@ -265,7 +288,7 @@ fn event_record(event: WebhookEvent, info: ProjectInfo, digest: String) -> Event
             record.annotations = annotations;
         }
         Change::AnnotationsDeleted(ids) => record.deleted_annotations = ids,
-        Change::TasksCreated(tasks) => record.tasks = tasks.iter().map(task_record).collect(),
+        Change::TasksCreated(tasks, _) => record.tasks = tasks.iter().map(task_record).collect(),
         Change::TasksDeleted(ids) => record.deleted_tasks = ids,
         Change::ProjectUpdated | Change::StartTraining | Change::Other => {}
     }
@@ -273,7 +296,7 @@ fn event_record(event: WebhookEvent, info: ProjectInfo, digest: String) -> Event
 }
 
 pub(super) fn task_record(task: &Task) -> TaskRecord {
-    TaskRecord { id: task.id, data: task.data.clone(), created_at: 0, updated_at: 0 }
+    TaskRecord { id: task.id, data: task.data.clone(), created_at: task.created_at, updated_at: 0 }
 }
 
 /// Tasks and annotations of an older `/train` payload or of an export: `[{id, data, annotations: [...]}]`.

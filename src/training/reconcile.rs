@@ -13,7 +13,11 @@ impl Training {
     /// # Errors
     /// No address or token is configured, Label Studio refuses, or the database does not answer.
     pub async fn pull_export(&self, project: ProjectId) -> Result<Reconciled, TrainingError> {
-        let started = (self.0.now)();
+        self.pull_export_since(project, (self.0.now)()).await
+    }
+
+    /// The same; what was received at `started` (Unix microseconds) or later is newer than the export.
+    async fn pull_export_since(&self, project: ProjectId, started: i64) -> Result<Reconciled, TrainingError> {
         let exported = match self.0.label_studio.export(project).await {
             Err(LabelStudioError::NotFound { .. }) => return Err(TrainingError::ProjectGone(project)),
             exported => exported?,
@@ -34,23 +38,37 @@ impl Training {
             Err(error) => return tracing::warn!(%error, "projects can't be read, nothing compared"),
         };
         for project in projects {
-            match self.pull_export(project.id).await {
-                Ok(found) => {
-                    if found.label_changes > 0 {
-                        tracing::info!(project = %project.id, added = found.added, changed = found.changed,
-                            removed = found.removed, "labels repaired from Label Studio's export");
-                    }
-                    self.learn_pending(project.id, "labels repaired").await;
+            self.reconcile(project.id, (self.0.now)()).await;
+        }
+    }
+
+    /// Does the same for one project, behind the answer to a request that was heard at `now`: what it brought stays, even
+    /// if Label Studio, which is still busy with it, does not export it yet.
+    pub(super) fn take_over(&self, project: ProjectId, now: i64) {
+        if self.0.label_studio.is_configured() {
+            let training = self.clone();
+            tokio::spawn(async move { training.reconcile(project, now).await });
+        }
+    }
+
+    async fn reconcile(&self, project: ProjectId, started: i64) {
+        match self.pull_export_since(project, started).await {
+            Ok(found) => {
+                if found.label_changes > 0 {
+                    tracing::info!(%project, added = found.added, changed = found.changed, removed = found.removed,
+                        "labels taken over from Label Studio's export");
                 }
-                Err(TrainingError::ProjectGone(project)) => {
-                    let error = TrainingError::ProjectGone(project).to_string();
-                    tracing::warn!(%project, error, "labels not compared");
-                    if let Err(error) = self.0.storage.set_project_problem(project, Some(&error)).await {
-                        tracing::warn!(%project, %error, "problem not written down");
-                    }
-                }
-                Err(error) => tracing::warn!(project = %project.id, %error, "labels not compared"),
+                self.learn_pending(project, "labels taken over").await;
             }
+            Err(error @ TrainingError::ProjectGone(_)) => {
+                tracing::warn!(%project, %error, "labels not compared");
+                if let Err(error) =
+                    self.0.storage.set_project_problem(project, Some(&error.to_string())).await
+                {
+                    tracing::warn!(%project, %error, "problem not written down");
+                }
+            }
+            Err(error) => tracing::warn!(%project, %error, "labels not compared"),
         }
     }
 }

@@ -167,6 +167,69 @@ fn another_program_s_file_of_a_frame_s_name_is_left_alone() {
     );
 }
 
+/// Asks a server for two frames that answers the first request with a status and `Retry-After`.
+fn with_busy_server(status: u16, retry_after: &str) -> (Folder, std::process::Output, usize) {
+    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
+    let server = runtime.block_on(MockServer::start());
+    let busy = ResponseTemplate::new(status).insert_header("Retry-After", retry_after);
+    runtime.block_on(Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server));
+    let frame = |request: &Request| ResponseTemplate::new(200).set_body_bytes(png(request.url.path()));
+    runtime.block_on(Mock::given(any()).respond_with(frame).mount(&server));
+    let line = format!("collect {}/%d.png --from 2020-01-01 --to 2020-01-02 --out frames", server.uri());
+    let output = folder.weathervane(&line);
+    let asked = runtime.block_on(server.received_requests()).unwrap().len();
+    (folder, output, asked)
+}
+
+#[test]
+fn a_busy_server_is_waited_for_as_it_asks() {
+    for status in [429, 503] {
+        let (_folder, output, asked) = with_busy_server(status, "2");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("asks to wait 2 s"), "{said}");
+        assert!(said.contains("2 new") && asked == 3, "{asked}: {said}");
+    }
+}
+
+#[test]
+fn a_server_that_asks_for_an_hour_is_left_in_peace() {
+    let (folder, output, asked) = with_busy_server(503, "3600");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+    assert!(said.contains("answered 503") && said.contains("try again in 3600 s"), "{said}");
+    assert!(said.contains("the others were not tried") && asked == 1, "{asked}: {said}");
+    assert_eq!(String::from_utf8(folder.read("frames/metadata.csv")).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn two_runs_never_write_into_one_folder() {
+    let folder = Folder::new();
+    folder.prints("collect images --out frames");
+    let other = std::fs::File::open(folder.path("frames/metadata.csv")).unwrap();
+    other.try_lock().unwrap();
+    let said = folder.complains("collect images --out frames");
+    assert!(said.contains("`frames/metadata.csv` is in use: another run collects"), "{said}");
+    // The lock goes with its owner, and no file stays of it.
+    drop(other);
+    assert!(folder.advises("collect images --out frames").contains("0 new, 48 there already"));
+}
+
+#[test]
+fn a_server_of_web_pages_leaves_no_image_behind() {
+    let folder = Folder::new();
+    let runtime = Runtime::new().unwrap();
+    let server = runtime.block_on(MockServer::start());
+    let page = ResponseTemplate::new(200).set_body_raw("<html>log in</html>", "text/html");
+    runtime.block_on(Mock::given(any()).respond_with(page).mount(&server));
+    let line = format!("collect {}/%d.png --from 2020-01-01 --to 2020-01-07 --out frames", server.uri());
+    let said = folder.complains(&line);
+    assert!(said.contains("7 failed") && said.contains("nothing could be collected"), "{said}");
+    assert!(said.contains("/07.png") || said.contains("and 2 more"), "{said}");
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path("frames")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name.to_string_lossy().ends_with(".csv")), "{left:?}");
+}
+
 #[test]
 fn wrong_lines_say_what_to_do() {
     let folder = Folder::new();

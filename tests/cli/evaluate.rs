@@ -1,8 +1,8 @@
 //! `weathervane evaluate` with a model file.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::Folder;
+use crate::support::{CONFIG, Folder};
 
 const EVALUATE: &str = "evaluate --images images --labels labels.csv --model model.safetensors";
 
@@ -33,6 +33,38 @@ fn a_model_is_measured_on_images_it_has_not_seen() {
     );
     let said = folder.advises(EVALUATE);
     assert!(said.contains("36 of 48 images were learnt by this model"), "{said}");
+}
+
+#[test]
+fn a_multiple_choice_model_is_measured_by_image_and_by_class() {
+    let folder = Folder::new();
+    folder.exported(36);
+    folder.write("label_config.xml", CONFIG.replace("<Choices", "<Choices choice=\"multiple\"").as_bytes());
+    // Whatever is not sunny is grey, too.
+    let mut tasks: Value = serde_json::from_slice(&folder.read("export.json")).unwrap();
+    for task in tasks.as_array_mut().unwrap() {
+        let choices = &mut task["annotations"][0]["result"][0]["value"]["choices"];
+        if choices[0] == "rain" {
+            *choices = json!(["cloudy", "rain"]);
+        }
+    }
+    folder.write("export.json", tasks.to_string().as_bytes());
+    folder.prints(
+        "train --export export.json --label-config label_config.xml --images images --out model.safetensors --backbone tiny",
+    );
+    let labels = String::from_utf8(folder.read("labels.csv")).unwrap().replace(",rain,", ",rain; cloudy,");
+    folder.write("labels.csv", labels.as_bytes());
+    let told = folder.json(&format!("{EVALUATE} --only val --format json"));
+    assert_eq!((&told["n"], &told["support"]), (&json!(12), &json!([8, 4, 4])), "{told}");
+    let (exact, single) = (told["exact_match"].as_f64().unwrap(), told["accuracy"].as_f64().unwrap());
+    assert!(exact > 0.7 && exact <= single, "three plain colours: {told}");
+    assert!(told["precision"][0].as_f64().unwrap() > 0.7 && told.get("confusion").is_none(), "{told}");
+    let table = folder.prints(&format!("{EVALUATE} --only val"));
+    assert!(table.contains("of the single decisions") && table.contains("precision"), "{table}");
+
+    folder.write("labels.csv", b"filename,label\nrain1.png,rain;fog\ncloudy0.png,\n");
+    let said = folder.complains(EVALUATE);
+    assert!(said.contains("label `fog` is no class of `weather`"), "{said}");
 }
 
 #[test]

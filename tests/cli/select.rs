@@ -54,6 +54,22 @@ fn what_is_no_image_is_named_and_copies_count_once() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_behind_stdout_is_an_error_in_words() {
+    let folder = Folder::new();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = std::process::Command::new(assert_cmd::cargo::cargo_bin("weathervane"))
+        .current_dir(folder.path("."))
+        .args(LINE.split_whitespace())
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the result can't be written to stdout: No space left"), "{said}");
+}
+
+#[test]
 fn wrong_lines_say_what_to_do() {
     let folder = Folder::new();
     let said = |rest: &str| folder.complains(&format!("{LINE} {rest}"));

@@ -1,87 +1,109 @@
-//! What an annotator sees: the predicted choice is ticked, Submit brings the next task.
-
-use std::path::Path;
-
-use serde_json::json;
+//! What annotators see: the predicted choice is ticked, Submit and Skip bring the next task of the queue.
 
 use crate::queue::ranking;
-use crate::support::browser::Browser;
-use crate::support::label_studio::chosen;
-use crate::support::pictures::to_ask;
-use crate::support::{Backend, LabelStudio, Project, say, stage, until};
-
-const SUBMIT: &str = "[data-testid=bottombar-submit-button]";
-
-/// The task the editor shows and the choices it ticked: `[id, [name, ...]]`. The id stands in the bottom bar above
-/// `1 of 1`.
-const SHOWN: &str = "
-    const id = document.body.innerText.match(/^(\\d+)\\n\\d+ of \\d+$/m);
-    const ticked = [...document.querySelectorAll('.lsf-choices input:checked')].map(box => box.name);
-    return [id && Number(id[1]), ticked];";
+use crate::support::answers::Answer;
+use crate::support::editor::Editor;
+use crate::support::pictures::{CLASSES, to_ask, to_learn};
+use crate::support::{Backend, Project, stage};
 
 #[tokio::test]
 async fn the_first_of_the_ranking_is_shown_ticked_and_submit_brings_the_next() {
     let Some(stage) = stage().await else { return };
-    let Some(browser) = open_browser().await else { return };
     let project = stage.label_studio.project("in the browser").await;
     project.upload(&to_ask(1)).await;
     let backend = Backend::start(&stage.label_studio, &[]).await;
     project.connect(&backend).await;
-    backend.queue_of(project.id, |version| version.starts_with("starter-")).await;
-    let ranked = ranking(&backend, &project).await;
+    let (starter, ranked) = first_order(&backend, &project).await;
 
-    log_in(&browser, &stage.label_studio).await;
-    browser.go_to(&format!("{}/projects/{}/data?labeling=1", stage.label_studio.url, project.id)).await;
-    assert_ticked(&browser, &project, ranked[0]).await;
-    browser.screenshot(&picture("label-stream.png")).await;
-
-    browser.find(SUBMIT).await.click().await;
-    assert_ticked(&browser, &project, ranked[1]).await;
-    browser.screenshot(&picture("next-task.png")).await;
-    assert_eq!(project.annotations().await, 1);
-    until("the answer to reach the backend", async || {
-        (backend.project(project.id).await["annotations"] == 1).then_some(())
-    })
-    .await;
+    let Some(editor) = Editor::open(&project, "stream").await else { return };
+    let class = editor.shows(ranked[0], &starter).await;
+    editor.picture("1-ticked").await;
+    editor.submit().await;
+    editor.shows(ranked[1], &starter).await;
+    editor.picture("2-next").await;
+    let answers = backend.agrees_with(&project).await;
+    assert_eq!(answers.iter().map(short).collect::<Vec<_>>(), [(ranked[0], vec![&*class], false)]);
+    assert_eq!(backend.project(project.id).await["annotations"], 1);
+    editor.assert_console_is_clean().await;
 }
 
-async fn open_browser() -> Option<Browser> {
-    match Browser::open().await {
-        Ok(browser) => Some(browser),
-        Err(why) => {
-            let required = std::env::var("WEATHERVANE_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
-            assert!(!required, "{why}");
-            say(&format!("skipped: {why}"));
-            None
-        }
+#[tokio::test]
+async fn keys_correct_and_submit_and_skip_brings_the_next_and_a_retrain_is_seen() {
+    let Some(stage) = stage().await else { return };
+    let project = stage.label_studio.project("by keys in the browser").await;
+    let tasks = project.upload(&[to_learn(3), to_ask(2)].concat()).await;
+    let backend = Backend::start(&stage.label_studio, &[]).await;
+    project.connect(&backend).await;
+    let (starter, ranked) = first_order(&backend, &project).await;
+
+    let Some(editor) = Editor::open(&project, "keys").await else { return };
+    let predicted = editor.shows(ranked[0], &starter).await;
+    let other = CLASSES.iter().position(|class| *class != predicted).expect("another class");
+    editor.press(other + 1).await;
+    editor.shows_ticked(ranked[0], CLASSES[other]).await;
+    editor.picture("1-corrected").await;
+    editor.submit_by_keys().await;
+    let skipped = editor.shows(ranked[1], &starter).await;
+    editor.skip().await;
+    editor.shows(ranked[2], &starter).await;
+    editor.picture("2-after-skip").await;
+    let mut answers = backend.agrees_with(&project).await;
+    answers.sort_by_key(|answer| answer.id);
+    // The editor keeps the ticks of what is skipped.
+    let wanted = [(ranked[0], vec![CLASSES[other]], false), (ranked[1], vec![&*skipped], true)];
+    assert_eq!(answers.iter().map(short).collect::<Vec<_>>(), wanted);
+
+    // Others answer meanwhile; the next task then is ticked by what was learnt. The one that is open stays open.
+    let rest = tasks.iter().filter(|task| !ranked[..3].contains(&task.id)).take(8);
+    for task in rest {
+        project.annotate(task).await;
     }
+    let version = backend.version_over(project.id, 9).await;
+    backend.queue_of(project.id, |queue| queue == version).await;
+    editor.submit().await;
+    let newest = backend.version_over(project.id, 10).await;
+    backend.queue_of(project.id, |queue| queue == newest).await;
+    editor.open_stream().await;
+    let next = project.next().await.expect("a task");
+    let shown_version = project.settings().await["model_version"].as_str().expect("a version").to_owned();
+    editor.shows(next, &shown_version).await;
+    editor.picture("3-retrained").await;
+    editor.assert_console_is_clean().await;
 }
 
-async fn log_in(browser: &Browser, label_studio: &LabelStudio) {
-    browser.go_to(&format!("{}/user/login/", label_studio.url)).await;
-    browser.find("#email").await.write(&label_studio.email).await;
-    browser.find("#password").await.write(&label_studio.password).await;
-    browser.find("button[type=submit]").await.click().await;
-    until("the page behind the login", async || {
-        let path = browser.run("return location.pathname").await;
-        (!path.as_str()?.starts_with("/user/login")).then_some(())
-    })
-    .await;
+#[tokio::test]
+async fn two_people_are_shown_different_tasks_each_the_best_that_is_free() {
+    let Some(stage) = stage().await else { return };
+    let project = stage.label_studio.project("two people").await;
+    project.upload(&to_ask(2)).await;
+    let backend = Backend::start(&stage.label_studio, &["--train-trigger", "manual"]).await;
+    project.connect(&backend).await;
+    let (starter, ranked) = first_order(&backend, &project).await;
+
+    let second = stage.label_studio.invite("second-in-the-browser").await;
+    let seen_by_second = project.seen_by(&second);
+    let Some(one) = Editor::open(&project, "first-person").await else { return };
+    one.shows(ranked[0], &starter).await;
+    let Some(other) = Editor::open(&seen_by_second, "second-person").await else { return };
+    other.shows(ranked[1], &starter).await;
+    one.picture("1").await;
+    other.picture("1").await;
+    one.submit().await;
+    one.shows(ranked[2], &starter).await;
+    other.submit().await;
+    other.shows(ranked[3], &starter).await;
+    other.picture("2").await;
+    assert_eq!(backend.agrees_with(&project).await.len(), 2);
+    one.assert_console_is_clean().await;
+    other.assert_console_is_clean().await;
 }
 
-/// Waits until the editor shows this task with a tick, which must be where the task's prediction is.
-async fn assert_ticked(browser: &Browser, project: &Project, task: i64) {
-    let ticked = until(&format!("task {task} with a tick"), async || {
-        let shown = browser.run(SHOWN).await;
-        (shown[0] == task && shown[1] != json!([])).then(|| shown[1].clone())
-    })
-    .await;
-    let predictions = project.predictions(task).await;
-    assert_eq!(predictions.len(), 1, "{predictions:#?}");
-    assert_eq!(ticked, json!([chosen(&predictions[0])]));
+/// The starter's version and the ranking that Label Studio serves in.
+async fn first_order(backend: &Backend, project: &Project) -> (String, Vec<i64>) {
+    let starter = backend.queue_of(project.id, |version| version.starts_with("starter-")).await;
+    (starter, ranking(backend, project).await)
 }
 
-/// Below `target/`, for a person to look at.
-fn picture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+fn short(answer: &Answer) -> (i64, Vec<&str>, bool) {
+    (answer.task, answer.choices.iter().map(String::as_str).collect(), answer.skipped)
 }

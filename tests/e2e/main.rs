@@ -10,11 +10,18 @@
 mod support;
 
 mod access;
+mod annotator;
 mod browser;
 mod changes;
+mod configs;
 mod connect;
+mod demo;
 mod imported;
 mod main_loop;
 mod outages;
+mod people;
+mod push;
 mod queue;
+mod several;
+mod sources;
 mod tokens;

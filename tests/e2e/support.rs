@@ -1,9 +1,12 @@
 //! Label Studio, our program, pictures, and the patience to wait for them.
 
+pub mod answers;
 pub mod backend;
 pub mod browser;
 pub mod command;
+pub mod editor;
 pub mod label_studio;
+pub mod people;
 pub mod pictures;
 
 use std::io::Write;

@@ -153,6 +153,70 @@ async fn start_training_learns_labels_that_came_by_import() {
 }
 
 #[tokio::test]
+async fn what_a_project_had_before_is_learnt_when_it_is_first_heard_of_and_what_an_import_brings_too() {
+    let fake = label_studio::start().await;
+    let labelled = |ids: std::ops::RangeInclusive<i64>| -> Vec<Value> {
+        ids.map(|id| {
+            let class = id as usize % 2;
+            let event = annotation_event("", WEATHER, id, &data_uri(class, id as u32), CLASSES[class]);
+            json!({"id": id, "data": event["task"]["data"], "annotations": [event["annotation"]]})
+        })
+        .collect()
+    };
+    label_studio::export_once(&fake, 1, json!(labelled(1..=8))).await;
+    label_studio::export(&fake, 1, json!(labelled(1..=10))).await;
+    let server = Server::start(&beside(&fake.uri())).await;
+    let first = server.version_after(WEATHER, "untrained").await;
+    assert_eq!(server.get_json("/api/projects/1").await["annotations"], 8);
+
+    let created: Vec<Value> = labelled(9..=10)
+        .into_iter()
+        .map(|task| json!({"id": task["id"], "data": task["data"], "total_annotations": 1}))
+        .collect();
+    let event =
+        json!({"action": "TASKS_CREATED", "tasks": created, "project": {"id": 1, "label_config": WEATHER}});
+    server.post("/webhook", &event).await;
+    server.version_after(WEATHER, &first).await;
+    assert_eq!(server.get_json("/api/projects/1").await["annotations"], 10);
+    server.stop().await;
+}
+
+/// Label Studio sends a webhook before it is done with the submit, so its export may lack what the webhook told.
+#[tokio::test]
+async fn the_first_submit_is_kept_though_the_export_does_not_have_it_yet() {
+    let fake = label_studio::start().await;
+    label_studio::export(&fake, 1, json!([])).await;
+    let server = Server::start(&beside(&fake.uri())).await;
+    server.annotate(WEATHER, 1, &data_uri(0, 1), CLASSES[0]).await;
+    let exported = || async { fake.received_requests().await.unwrap_or_default() };
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !exported().await.iter().any(|request| request.url.path().ends_with("/export")) {
+        assert!(tokio::time::Instant::now() < deadline, "the export was not asked for");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The second submit is learnt together with the first.
+    server.annotate(WEATHER, 2, &data_uri(1, 2), CLASSES[1]).await;
+    server.version_after(WEATHER, "untrained").await;
+    assert_eq!(server.get_json("/api/projects/1").await["annotations"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_has_another_name_under_another_label_config() {
+    let server = Server::start(&["--train-trigger", "manual"]).await;
+    teach(&server, 8, 2).await;
+    train(&server).await;
+    let name = server.setup(WEATHER).await;
+    let fewer = WEATHER.replace(r#"<Choice value="shine"/>"#, "");
+    let other = server.setup(&fewer).await;
+    assert!(other.starts_with(&format!("{name}-")), "{name} {other}");
+    let results = server.predict(&fewer, &[(99, data_uri(0, 77))]).await;
+    assert_eq!(results[0]["model_version"], *other);
+    assert_eq!(server.setup(WEATHER).await, name);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_project_made_anew_under_the_same_id_is_learnt_from_label_studio() {
     let fake = label_studio::start().await;
     let event = |id: i64, made: &str| {

@@ -99,6 +99,7 @@ pub fn annotation(id: i64, choice: &str, updated_at: i64) -> Annotation {
         was_cancelled: false,
         ground_truth: false,
         completed_by: Some(1),
+        created_at: 0,
         updated_at,
     }
 }

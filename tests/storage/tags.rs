@@ -1,4 +1,4 @@
-use weathervane::domain::ids::ContentHash;
+use weathervane::domain::ids::{ContentHash, ProjectId};
 
 use super::support::Database;
 
@@ -19,4 +19,21 @@ pub async fn tags_keep_their_images_in_order(database: &Database) {
     assert_eq!((found[0].tag.as_str(), found[0].content_hash), ("a", hash(7)));
     let of_coreset: Vec<ContentHash> = found[1..].iter().map(|image| image.content_hash).collect();
     assert_eq!(of_coreset, [first, vec![hash(900)]].concat());
+}
+
+pub async fn a_push_is_unfinished_until_it_is_said_to_be_done(database: &Database) {
+    let storage = database.open().await;
+    let (three, four) = (ProjectId(3), ProjectId(4));
+    let unfinished = async |project| storage.is_push_unfinished("coreset_30", project).await.unwrap();
+    assert!(!unfinished(three).await);
+    storage.begin_push("coreset_30", &[hash(2), hash(1)], three, 5).await.unwrap();
+    storage.begin_push("coreset_30", &[hash(1), hash(9)], three, 6).await.unwrap();
+    assert!(unfinished(three).await && !unfinished(four).await);
+    let found: Vec<ContentHash> =
+        storage.tagged_images().await.unwrap().iter().map(|image| image.content_hash).collect();
+    assert_eq!(found, [hash(2), hash(1), hash(9)]);
+    storage.finish_push("coreset_30", three).await.unwrap();
+    storage.finish_push("coreset_30", four).await.unwrap();
+    assert!(!unfinished(three).await);
+    assert_eq!(storage.tagged_images().await.unwrap().len(), 3);
 }

@@ -1,5 +1,6 @@
+use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::TaskId;
-use weathervane::storage::{EventRecord, TaskCounts};
+use weathervane::storage::{EventRecord, TaskCounts, TaskRecord};
 
 use super::support::{Database, PROJECT, annotation, created, info, task};
 
@@ -32,6 +33,28 @@ pub async fn an_older_task_never_replaces_a_newer_one(database: &Database) {
     storage.record_event(&deleted, None, 3).await.unwrap();
     assert_eq!(storage.upsert_tasks(PROJECT, &[newer, task(2, "late.png")], 4).await.unwrap(), 0);
     assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), []);
+}
+
+/// Label Studio on SQLite numbers imported tasks and annotations on from the highest that is left.
+pub async fn the_id_of_a_deleted_task_may_be_given_to_another_one(database: &Database) {
+    let storage = database.open().await;
+    let at = |id, created_at, image| TaskRecord { created_at, ..task(id, image) };
+    let mut event = created(vec![annotation(1, "rain", 15)]);
+    event.tasks = vec![at(1, 10, "first.png"), at(2, 10, "first.png")];
+    storage.record_event(&event, None, 20).await.unwrap();
+    let mut deleted = EventRecord::new(info(), "TASKS_DELETED");
+    deleted.deleted_tasks = vec![TaskId(1), TaskId(2), TaskId(3)];
+    storage.record_event(&deleted, None, 30).await.unwrap();
+
+    let late = [at(1, 10, "first.png"), at(2, 0, "first.png"), at(3, 10, "never seen.png")];
+    assert_eq!(storage.upsert_tasks(PROJECT, &late, 40).await.unwrap(), 0);
+    let mut again = created(vec![Annotation { created_at: 55, ..annotation(1, "fog", 55) }]);
+    again.tasks = vec![at(1, 50, "second.png")];
+    assert_eq!(storage.record_event(&again, None, 60).await.unwrap().changed, 1);
+    // What is known of the first one comes too late.
+    assert_eq!(storage.upsert_tasks(PROJECT, &late, 70).await.unwrap(), 0);
+    assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), [at(1, 50, "second.png")]);
+    assert_eq!(storage.task_counts(PROJECT).await.unwrap(), TaskCounts { total: 1, labelled: 1 });
 }
 
 pub async fn pages_cover_every_task_once(database: &Database) {

@@ -1,8 +1,8 @@
 //! What a folder of collected images knows of itself: `metadata.csv` and `skipped.csv`.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -43,14 +43,15 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Opens a folder's tables, or makes both. A last line that was cut off by a crash is taken away.
+    /// Opens a folder's tables, or makes both, and keeps other runs out of them. A last line that was cut off by a crash
+    /// is taken away.
     ///
     /// # Errors
-    /// The folder can't be made, or a table is not one of ours.
+    /// The folder can't be made, a table is not one of ours, or another run writes here.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("folder `{}` can't be made", folder.display()))?;
-        let metadata = table(&folder.join(METADATA), COLUMNS)?;
-        let skipped = table(&folder.join(SKIPPED), SKIPPED_COLUMNS)?;
+        let (metadata, images) = table(&folder.join(METADATA), COLUMNS)?;
+        let (skipped, absent) = table(&folder.join(SKIPPED), SKIPPED_COLUMNS)?;
         let mut catalogue = Self {
             folder: folder.to_owned(),
             metadata,
@@ -60,11 +61,12 @@ impl Catalogue {
             stems: HashMap::new(),
             start: None,
         };
-        catalogue.read()?;
+        catalogue.read(&images, &absent)?;
         Ok(catalogue)
     }
 
-    fn read(&mut self) -> anyhow::Result<()> {
+    /// Takes over what the texts of both tables say.
+    fn read(&mut self, images: &str, skipped: &str) -> anyhow::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if let Some((stem, _)) =
@@ -74,7 +76,7 @@ impl Catalogue {
             }
         }
         let path = self.folder.join(METADATA);
-        for record in csv::Reader::from_path(&path)?.records() {
+        for record in csv::Reader::from_reader(images.as_bytes()).records() {
             let record = record.with_context(|| format!("`{}`", path.display()))?;
             let field = |column: usize| record.get(column).unwrap_or_default().to_owned();
             // A file that somebody deleted is fetched again.
@@ -86,7 +88,7 @@ impl Catalogue {
             self.start = self.start.into_iter().chain(time).min();
         }
         let path = self.folder.join(SKIPPED);
-        for record in csv::Reader::from_path(&path)?.records() {
+        for record in csv::Reader::from_reader(skipped.as_bytes()).records() {
             let record = record.with_context(|| format!("`{}`", path.display()))?;
             self.known.extend(record.get(0).map(str::to_owned));
         }
@@ -177,29 +179,42 @@ impl Catalogue {
     }
 }
 
-/// A table with these columns, open for appending after its last whole line.
-fn table(path: &Path, columns: &str) -> anyhow::Result<File> {
+/// A table with these columns, open for appending after its last whole line, and its text up to there. As long as it is
+/// open, no other run can have it: the operating system forgets the lock with the process.
+fn table(path: &Path, columns: &str) -> anyhow::Result<(File, String)> {
     let shown = path.display();
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        text => text.with_context(|| format!("`{shown}` can't be read"))?,
-    };
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("`{shown}` can't be written"))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "`{shown}` is in use: another run collects into this folder; wait for it or choose another --out"
+            )
+        }
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
+            return Err(error).with_context(|| format!("`{shown}` can't be locked"));
+        }
+        _ => {}
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).with_context(|| format!("`{shown}` can't be read"))?;
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     // A crash may have cut off the first line too.
     let ours = if whole > 0 { text.lines().next() == Some(columns) } else { columns.starts_with(&text) };
     if !ours {
         bail!("`{shown}` is another program's: its first line is not `{columns}`; choose another --out");
     }
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .with_context(|| format!("`{shown}` can't be written"))?;
     file.set_len(whole as u64)?;
+    text.truncate(whole);
     if whole == 0 {
         writeln!(file, "{columns}").with_context(|| format!("`{shown}` can't be written"))?;
     }
-    Ok(file)
+    Ok((file, text))
 }
 
 fn append(file: &mut File, fields: &[&str]) -> anyhow::Result<()> {

@@ -25,6 +25,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Pauses before a request is tried again: 1, 2, 4 and 8 seconds.
 const RETRIES: usize = 4;
 
+/// Longest wait that a server may ask for with `Retry-After`; one that wants more is left in peace.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
 /// Largest picture, in pixels.
 pub const MAX_PIXELS: u64 = 400_000_000;
 
@@ -46,6 +49,8 @@ pub enum Outcome {
     Absent,
     /// There is no answer, also after some tries.
     Unreachable(String),
+    /// The server wants to be left in peace for longer than this program waits.
+    Busy(String),
     Failed(String),
 }
 
@@ -101,9 +106,12 @@ impl Fetcher {
         let bytes = if is_address(&frame.source) {
             let get = || self.get(&frame.source);
             let again = ExponentialBuilder::default().with_max_times(RETRIES);
-            match get.retry(again).when(may_pass).await {
+            match get.retry(again).when(may_pass).adjust(as_asked).await {
                 Ok(bytes) => bytes,
                 Err(ImageProblem::Status { status: 404 | 410, .. }) => return Outcome::Absent,
+                Err(problem) if asked_wait(&problem).is_some_and(|wait| wait > LONGEST_WAIT) => {
+                    return Outcome::Busy(problem.to_string());
+                }
                 Err(problem @ (ImageProblem::Unreachable { .. } | ImageProblem::TimedOut { .. })) => {
                     return Outcome::Unreachable(problem.to_string());
                 }
@@ -141,6 +149,14 @@ impl Fetcher {
     }
 }
 
+/// How the name of a file of this format ends.
+pub fn extension(format: &str) -> String {
+    match format {
+        "JPEG" => "jpg".to_owned(),
+        other => other.to_lowercase(),
+    }
+}
+
 /// UTC, to the second.
 pub fn now() -> DateTime {
     let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
@@ -156,12 +172,27 @@ fn may_pass(problem: &ImageProblem) -> bool {
     }
 }
 
+/// The wait that a server asks for.
+fn asked_wait(problem: &ImageProblem) -> Option<Duration> {
+    match problem {
+        ImageProblem::Status { status: 429 | 503, retry_after, .. } => *retry_after,
+        _ => None,
+    }
+}
+
+/// The pause before the next try: ours, or the longer one that the server asks for; none where that is too long.
+fn as_asked(problem: &ImageProblem, ours: Option<Duration>) -> Option<Duration> {
+    let Some(asked) = asked_wait(problem) else { return ours };
+    let ours = ours?;
+    if asked > LONGEST_WAIT {
+        return None;
+    }
+    eprintln!("the server asks to wait {} s", asked.as_secs());
+    Some(asked.max(ours))
+}
+
 fn image(bytes: Bytes, limits: &Limits) -> Result<Image, vision::VisionError> {
-    let format = vision::verify(&bytes, limits)?.format;
-    let extension = match format {
-        "JPEG" => "jpg".to_owned(),
-        other => other.to_lowercase(),
-    };
+    let extension = extension(vision::verify(&bytes, limits)?.format);
     let sha = Image::sha(&bytes);
     Ok(Image { bytes, sha, extension, fetched: now() })
 }

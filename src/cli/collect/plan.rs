@@ -190,7 +190,7 @@ pub fn folder(folder: &Path) -> anyhow::Result<Vec<Frame>> {
 }
 
 /// A file's name without its extension, of letters that every file system takes.
-fn stem(name: &str) -> String {
+pub fn stem(name: &str) -> String {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let stem: String = stem.chars().take(100).map(safe).collect();

@@ -16,11 +16,12 @@ const TITLE: &str = "weathervane";
 pub async fn connect(
     client: &Client,
     address: &Address,
+    former: Option<&str>,
     project: ProjectId,
     report: &mut Report,
 ) -> Option<()> {
     wiring::guards(client, address, report).await?;
-    let former = ensure_row(client, address, project, report).await?;
+    let former = ensure_row(client, address, former, project, report).await?;
     ensure_hook(client, address, project, former.as_deref(), report).await
 }
 
@@ -28,12 +29,15 @@ pub async fn connect(
 async fn ensure_row(
     client: &Client,
     address: &Address,
+    former: Option<&str>,
     project: ProjectId,
     report: &mut Report,
 ) -> Option<Option<String>> {
     let credentials = address.credentials.as_ref();
     let rows = report.take(BACKEND, client.backends(project).await)?;
-    let own = row_of(&rows, address.url()).or_else(|| moved(&rows, address));
+    let own = row_of(&rows, address.url())
+        .or_else(|| former.and_then(|former| row_of(&rows, former)))
+        .or_else(|| moved(&rows, address));
     let (outcome, former) = match own {
         Some(row) if is_right(row, address) => (Outcome::Ok, None),
         Some(row) => {

@@ -5,21 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::cli::eye::progress;
 use crate::cli::steps::{Outcome, Report, Step};
+use crate::cli::uploads::{ENDINGS, Upload, is_image, upload};
 use crate::domain::ids::ProjectId;
-use crate::labelstudio::{Client, FilePart, LabelStudioError, LocalStorage, stored_name};
+use crate::labelstudio::{Client, LabelStudioError, LocalStorage, stored_name};
 
 const STEP: &str = "images";
-
-/// Ends of the names of image files.
-const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
-
-/// Files of one upload; Label Studio takes 100.
-const FILES: usize = 50;
-
-/// Bytes from which on an upload is sent; Label Studio takes 250 MB.
-const BYTES: usize = 30_000_000;
 
 /// A folder and the way its images go.
 pub enum Images {
@@ -57,7 +48,7 @@ impl Images {
         let step = match self {
             Self::Served(folder) => serve(client, project, &folder.to_string_lossy(), report).await?,
             Self::Uploaded(files) => {
-                let sent = upload(client, project, files).await.map_err(|error| format!("{error:#}"));
+                let sent = upload_new(client, project, files).await.map_err(|error| format!("{error:#}"));
                 match report.take(STEP, sent)? {
                     0 => Step::ok(STEP, format!("all {} are uploaded", files.len())),
                     new => Step::new(STEP, Outcome::Made, format!("{new} of {} uploaded", files.len())),
@@ -67,11 +58,6 @@ impl Images {
         report.add(step);
         Some(())
     }
-}
-
-fn is_image(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// Has Label Studio serve the folder, and make tasks of what is new in it.
@@ -84,7 +70,11 @@ async fn serve(client: &Client, project: ProjectId, folder: &str, report: &mut R
         Some(storage) => storage,
         None => match client.add_local_storage(project, folder).await {
             Err(error @ LabelStudioError::Status { status: 400, .. }) => {
-                report.add(Step::problem(STEP, error.to_string(), how_to_serve(folder)));
+                report.add(Step::problem(
+                    STEP,
+                    error.to_string(),
+                    how_to_serve(folder, "upload the files with --upload"),
+                ));
                 return None;
             }
             made => report.take(STEP, made)?,
@@ -121,33 +111,24 @@ fn unfinished(storage: &LocalStorage) -> Option<Step> {
     }
 }
 
-fn how_to_serve(folder: &str) -> String {
+/// What to do where Label Studio refuses to serve a folder; `otherwise` says how else its images get there.
+pub fn how_to_serve(folder: &str, otherwise: &str) -> String {
     let above = Path::new(folder).parent().unwrap_or(Path::new("/")).display();
     format!(
         "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and \
          LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, and name the folder as its machine or container sees it; or \
-         upload the files with --upload"
+         {otherwise}"
     )
 }
 
 /// Uploads what is not uploaded yet, and gives how many that were.
-async fn upload(client: &Client, project: ProjectId, files: &[PathBuf]) -> anyhow::Result<usize> {
+async fn upload_new(client: &Client, project: ProjectId, files: &[PathBuf]) -> anyhow::Result<usize> {
     let known: HashSet<String> = client.uploads(project).await?.into_iter().collect();
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let new: Vec<&PathBuf> = files.iter().filter(|path| !known.contains(&stored_name(&name(path)))).collect();
-    let bar = progress("uploading", new.len())?;
-    let (mut parts, mut bytes) = (Vec::new(), 0);
-    for (index, path) in new.iter().enumerate() {
-        let content =
-            tokio::fs::read(path).await.with_context(|| format!("`{}` can't be read", path.display()))?;
-        bytes += content.len();
-        parts.push(FilePart { name: name(path), bytes: content.into() });
-        if parts.len() == FILES || bytes >= BYTES || index + 1 == new.len() {
-            client.upload(project, std::mem::take(&mut parts)).await?;
-            bytes = 0;
-            bar.set_position(index as u64 + 1);
-        }
-    }
-    bar.finish_and_clear();
+    let missing = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (!known.contains(&stored_name(&name))).then(|| Upload { path: path.clone(), name })
+    };
+    let new: Vec<Upload> = files.iter().filter_map(missing).collect();
+    upload(client, project, &new).await?;
     Ok(new.len())
 }

@@ -130,7 +130,7 @@ async fn tasks(house: &House, model: &Model, id: ProjectId) -> anyhow::Result<Lo
         after = Some(last.id);
         let (mut wanted, mut asked) = (Vec::new(), Vec::new());
         for record in page {
-            let task = Task { id: record.id, data: record.data };
+            let task = Task::from(record);
             match task.image_source(key) {
                 Ok(source) => {
                     let source = source.to_owned();

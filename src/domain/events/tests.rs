@@ -45,7 +45,7 @@ fn every_recorded_webhook_is_understood() {
                 annotations.len() == 2 && annotations.iter().zip(tasks).all(|(a, task)| a.task == task.id)
             }
             ("ANNOTATIONS_DELETED", Change::AnnotationsDeleted(ids)) => ids == &[AnnotationId(1)],
-            ("TASKS_CREATED", Change::TasksCreated(tasks)) => {
+            ("TASKS_CREATED", Change::TasksCreated(tasks, false)) => {
                 tasks.iter().all(|task| task.image_source(&config.heads[0].image_key).is_ok())
             }
             ("TASKS_DELETED", Change::TasksDeleted(ids)) => ids == &[TaskId(2275), TaskId(2276)],
@@ -107,6 +107,26 @@ fn every_recorded_setup_and_predict_request_is_understood() {
 }
 
 #[test]
+fn tasks_say_whether_annotations_came_with_them() {
+    for (counts, annotated) in [
+        (json!({}), false),
+        (json!({"total_annotations": 0, "cancelled_annotations": 0}), false),
+        (json!({"total_annotations": 1}), true),
+        (json!({"total_annotations": 0, "cancelled_annotations": 1}), true),
+        (json!({"total_annotations": "many"}), false),
+    ] {
+        let mut task = json!({"id": 8, "data": {}});
+        task.as_object_mut().unwrap().extend(counts.as_object().unwrap().clone());
+        let Change::TasksCreated(tasks, came) =
+            with("TASKS_CREATED", "tasks", json!([{"id": 7, "data": {}}, task])).change
+        else {
+            panic!("{counts}")
+        };
+        assert_eq!((tasks.len(), came), (2, annotated), "{counts}");
+    }
+}
+
+#[test]
 fn singular_and_plural_names_and_keys_mean_the_same() {
     let annotation = json!({"id": 5, "task": 7});
     let task = json!({"id": 7, "data": {}});
@@ -125,7 +145,7 @@ fn singular_and_plural_names_and_keys_mean_the_same() {
     }
     for action in ["TASK_CREATED", "TASKS_CREATED"] {
         for (key, value) in [("task", task.clone()), ("tasks", json!([task]))] {
-            let Change::TasksCreated(tasks) = with(action, key, value).change else { panic!("{action}") };
+            let Change::TasksCreated(tasks, _) = with(action, key, value).change else { panic!("{action}") };
             assert_eq!(tasks[0].id, TaskId(7));
         }
     }

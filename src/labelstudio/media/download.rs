@@ -111,11 +111,13 @@ impl Inner {
         let (status, url) = (response.status(), response.url().clone());
         let of_label_studio = matches!(along, Along::Token);
         if !status.is_success() {
+            let retry_after = wire::retry_after(response.headers());
             let answer = if of_label_studio { wire::complaint(response).await } else { status.to_string() };
             if of_label_studio && status == StatusCode::UNAUTHORIZED {
                 return Err(self.client.refused(answer).into());
             }
-            return Err(ImageProblem::Status { url: wire::shown(&url), status: status.as_u16(), answer });
+            let (url, status) = (wire::shown(&url), status.as_u16());
+            return Err(ImageProblem::Status { url, status, answer, retry_after });
         }
         let content_type = response.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         if of_label_studio && content_type.to_ascii_lowercase().starts_with(b"text/html") {

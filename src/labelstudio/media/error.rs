@@ -45,8 +45,8 @@ pub enum ImageProblem {
     Unreachable { url: String, reason: String },
     #[error("did not come within {} s; check its host or raise --image-timeout-seconds", limit.as_secs_f32())]
     TimedOut { limit: Duration },
-    #[error("{url} answered {answer}; {}", hint(*status))]
-    Status { url: String, status: u16, answer: String },
+    #[error("{url} answered {answer}; {}", hint(*status, *retry_after))]
+    Status { url: String, status: u16, answer: String, retry_after: Option<Duration> },
     #[error("Label Studio answered with a web page instead of a file; check LABEL_STUDIO_URL")]
     WebPage,
     #[error("Label Studio redirects to {to}; set LABEL_STUDIO_URL to the address it really has")]
@@ -104,13 +104,15 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// What to do about an image host's status.
-fn hint(status: u16) -> &'static str {
-    match status {
-        401 | 403 => "give the project a task data login, or this program access",
-        404 | 410 => "the file is gone, or the address is wrong",
-        429 | 500.. => "try again later",
+fn hint(status: u16, retry_after: Option<Duration>) -> String {
+    let hint = match (status, retry_after) {
+        (429 | 500.., Some(wait)) => return format!("try again in {} s, as it asks", wait.as_secs()),
+        (401 | 403, _) => "give the project a task data login, or this program access",
+        (404 | 410, _) => "the file is gone, or the address is wrong",
+        (429 | 500.., None) => "try again later",
         _ => "check the address",
-    }
+    };
+    hint.to_owned()
 }
 
 #[cfg(test)]

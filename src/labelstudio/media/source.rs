@@ -12,6 +12,9 @@ const MAX_DECODINGS: usize = 4;
 /// Longest address, in bytes; data URIs have a bound of their own. Signed addresses are below 2,000.
 const MAX_ADDRESS_BYTES: usize = 8 * 1024;
 
+/// Most of a data URI that is shown, in characters: its media type.
+const MAX_TYPE_CHARS: usize = 40;
+
 /// Most of a relative address that a message repeats, in characters.
 const MAX_SHOWN_CHARS: usize = 120;
 
@@ -32,6 +35,49 @@ pub(super) enum Source<'a> {
     LabelStudio { file: StoredFile, elsewhere: Option<Url> },
     /// Anything else on http or https.
     Http(Url),
+}
+
+/// A file that a task of Label Studio's names: what it was uploaded or is served as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptFile {
+    /// The name Label Studio keeps of an upload, without the 8 hexadecimal digits it puts before.
+    Upload(String),
+    /// Path below the document root of its local files, decoded.
+    Local(String),
+}
+
+impl KeptFile {
+    /// The file behind an address in task data; `None` for what lies elsewhere.
+    pub fn of(source: &str) -> Option<Self> {
+        let Ok(Source::LabelStudio { file, .. }) = Source::parse(source, None) else { return None };
+        match file {
+            StoredFile::Upload(path) => {
+                let name = percent_decode_str(path.rsplit('/').next()?).decode_utf8().ok()?;
+                Some(Self::Upload(name.split_once('-')?.1.to_owned()))
+            }
+            StoredFile::Local(path) => Some(Self::Local(path.trim_start_matches('/').to_owned())),
+            StoredFile::Stored(_) => None,
+        }
+    }
+
+    /// The address in task data of a file below the document root, as Label Studio 1.23 writes it.
+    pub fn local_address(path: &str) -> String {
+        format!("/data/local-files/?d={}", percent_encoding::utf8_percent_encode(path, IN_PARAMETER))
+    }
+}
+
+/// An image's address for people, of bounded length: without credentials and query, which may hold a signature.
+pub fn shown_source(source: &str) -> String {
+    match Source::parse(source, None) {
+        Ok(Source::Data(uri)) => {
+            let kind = uri.split([';', ',']).next().unwrap_or_default();
+            one_line(kind, MAX_TYPE_CHARS)
+        }
+        Ok(Source::LabelStudio { file, .. }) => file.shown(),
+        Ok(Source::Http(url)) => shown(&url),
+        Ok(Source::Cloud(uri)) => without_query(uri),
+        Err(_) => without_query(source),
+    }
 }
 
 /// A file in Label Studio's keeping, at one of the three paths where version 1.23 serves files.
@@ -183,6 +229,9 @@ const IN_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
     .add(b'>')
     .add(b'?')
     .add(b'`');
+
+/// Characters that the value of a parameter must not hold as they are.
+const IN_PARAMETER: &percent_encoding::AsciiSet = &IN_PATH.add(b'&').add(b'+').add(b'=').add(b';');
 
 /// Whether a segment stays one however often somebody on the way decodes it: no separators, no dots, no
 /// `..;x`.

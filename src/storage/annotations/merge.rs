@@ -60,7 +60,8 @@ impl Merge {
     }
 
     /// Takes a state of an annotation in, unless what is stored is newer or deleted. An unknown one of a deleted task
-    /// (`task_is_deleted`) becomes a tombstone.
+    /// (`task_is_deleted`) becomes a tombstone. Label Studio on SQLite gives the ids of deleted annotations away again: one
+    /// that was created after the last change of the deleted one is another.
     pub(super) fn upsert(&mut self, annotation: &Annotation, task_is_deleted: bool) -> Result<()> {
         let mut new = Stored {
             id: annotation.id.0,
@@ -75,7 +76,9 @@ impl Merge {
         };
         if let Some(old) = self.rows.get(&new.id) {
             let newer = old.deleted_at.is_none() && new.updated_at >= old.updated_at;
-            if !newer && !self.gives_way(old) {
+            let another =
+                old.deleted_at.is_some() && old.updated_at > 0 && annotation.created_at > old.updated_at;
+            if !newer && !another && !self.gives_way(old) {
                 return Ok(());
             }
             new.received_at = old.received_at;
@@ -179,6 +182,7 @@ mod tests {
             was_cancelled: false,
             ground_truth: false,
             completed_by: None,
+            created_at: 0,
             updated_at,
         }
     }
@@ -209,6 +213,20 @@ mod tests {
         let mut merge = Merge::new(BTreeMap::new(), 10, None);
         merge.upsert(&annotation(1, "rain", 1), true).unwrap();
         assert_eq!((live(&merge).len(), merge.label_changes), (0, 0));
+    }
+
+    #[test]
+    fn the_id_of_a_deleted_annotation_may_be_given_to_another_one() {
+        let mut merge = Merge::new(BTreeMap::new(), 10, None);
+        merge.upsert(&annotation(1, "rain", 5), false).unwrap();
+        merge.delete(AnnotationId(1));
+        merge.delete(AnnotationId(2));
+        let at = |id, created_at, choice| Annotation { created_at, ..annotation(id, choice, 9) };
+        merge.upsert(&at(1, 4, "late"), false).unwrap();
+        merge.upsert(&at(2, 4, "never seen, and deleted"), false).unwrap();
+        assert_eq!(live(&merge), []);
+        merge.upsert(&at(1, 8, "another"), false).unwrap();
+        assert_eq!(live(&merge), [(1, to_text(&at(1, 8, "another").result).unwrap())]);
     }
 
     proptest! {

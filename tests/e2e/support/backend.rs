@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use reqwest::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{LabelStudio, PATIENCE, until};
@@ -112,6 +112,15 @@ impl Backend {
         until("Label Studio's queue to be written", async || {
             let shown = self.project(project).await;
             shown["queue"]["version"].as_str().filter(|version| fits(version)).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Waits until a job is done or has failed, and gives it.
+    pub async fn job_ended(&self, job: &str) -> Value {
+        until(&format!("job {job} to end"), async || {
+            let status = self.post("/job_status", &json!({ "job": job })).await;
+            ["done", "failed", "cancelled"].iter().any(|end| status["state"] == *end).then_some(status)
         })
         .await
     }

@@ -15,6 +15,10 @@ use super::{PATIENCE, until};
 /// The key of an element in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// Keys without a letter, as WebDriver names them.
+pub const CONTROL: &str = "\u{e009}";
+pub const ENTER: &str = "\u{e007}";
+
 /// A window of a browser of its own; closed when dropped.
 pub struct Browser {
     driver: Driver,
@@ -49,7 +53,8 @@ impl Browser {
             "--disable-gpu",
             "--window-size=1400,1000",
         ];
-        let wanted = json!({"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}});
+        let wanted = json!({"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}});
         let opened = browser.call(Method::POST, "/session", &json!({"capabilities": wanted})).await;
         browser.session =
             opened["sessionId"].as_str().ok_or_else(|| format!("no browser: {opened}"))?.to_owned();
@@ -73,6 +78,22 @@ impl Browser {
     /// What a script returns.
     pub async fn run(&self, script: &str) -> Value {
         self.act(Method::POST, "/execute/sync", &json!({"script": script, "args": []})).await
+    }
+
+    /// Presses keys together, wherever the focus is.
+    pub async fn press(&self, keys: &[&str]) {
+        let down = keys.iter().map(|key| json!({"type": "keyDown", "value": key}));
+        let up = keys.iter().rev().map(|key| json!({"type": "keyUp", "value": key}));
+        let actions: Vec<Value> = down.chain(up).collect();
+        let keyboard = json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]});
+        self.act(Method::POST, "/actions", &keyboard).await;
+    }
+
+    /// Errors that came on the console since the last time.
+    pub async fn errors(&self) -> Vec<String> {
+        let lines = self.act(Method::POST, "/se/log", &json!({"type": "browser"})).await;
+        let errors = lines.as_array().into_iter().flatten().filter(|line| line["level"] == "SEVERE");
+        errors.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Writes what the window shows into a PNG file.
@@ -106,8 +127,16 @@ impl Browser {
 }
 
 impl Element<'_> {
+    /// Clicks as soon as nothing lies over it: Label Studio's own notices do for seconds.
     pub async fn click(&self) {
-        self.act("/click", &json!({})).await;
+        let path = format!("/session/{}/element/{}/click", self.browser.session, self.id);
+        until("something to be clicked", async || {
+            let answer = self.browser.call(Method::POST, &path, &json!({})).await;
+            let covered = answer["error"] == "element click intercepted";
+            assert!(covered || answer["error"].is_null(), "{path}: {answer:#}");
+            (!covered).then_some(())
+        })
+        .await;
     }
 
     pub async fn write(&self, text: &str) {

@@ -58,7 +58,12 @@ impl LabelStudio {
 
     /// A new project with the weather label config.
     pub async fn project(&self, title: &str) -> Project {
-        let made = self.post("/api/projects", &json!({"title": title, "label_config": WEATHER})).await;
+        self.project_with(title, WEATHER).await
+    }
+
+    /// A new project with this label config.
+    pub async fn project_with(&self, title: &str, label_config: &str) -> Project {
+        let made = self.post("/api/projects", &json!({"title": title, "label_config": label_config})).await;
         Project { id: made["id"].as_i64().expect("a project id"), label_studio: self.clone() }
     }
 
@@ -89,7 +94,7 @@ impl LabelStudio {
         read(self.request(Method::DELETE, path)).await;
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.url))
             .header("Authorization", format!("Token {}", self.token))
@@ -97,20 +102,31 @@ impl LabelStudio {
 }
 
 /// Sends and expects success; some routes answer with an empty body.
-async fn read(request: RequestBuilder) -> Value {
+pub(super) async fn read(request: RequestBuilder) -> Value {
     let (status, text) = send(request).await;
     assert!(status.is_success(), "{status}: {text}");
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-async fn send(request: RequestBuilder) -> (StatusCode, String) {
+pub(super) async fn send(request: RequestBuilder) -> (StatusCode, String) {
     let answer = request.send().await.expect("an answer of Label Studio");
     (answer.status(), answer.text().await.expect("a text"))
 }
 
 impl Project {
-    /// Uploads pictures as a person drops files into the import window, in one request.
+    /// Label Studio, as the person uses it who uses this project.
+    pub fn label_studio(&self) -> &LabelStudio {
+        &self.label_studio
+    }
+
+    /// Uploads pictures into an empty project and gives its tasks.
     pub async fn upload(&self, pictures: &[Picture]) -> Vec<Task> {
+        self.upload_only(pictures).await;
+        self.tasks().await
+    }
+
+    /// Uploads pictures as a person drops files into the import window, in one request.
+    pub async fn upload_only(&self, pictures: &[Picture]) {
         let mut form = Form::new();
         for picture in pictures {
             let part = Part::bytes(picture.bytes.clone()).file_name(picture.name.clone());
@@ -119,7 +135,6 @@ impl Project {
         let path = format!("/api/projects/{}/import?return_task_ids=true", self.id);
         let made = read(self.label_studio.request(Method::POST, &path).multipart(form)).await;
         assert_eq!(made["task_count"], pictures.len(), "{made:#}");
-        self.tasks().await
     }
 
     /// Imports tasks as JSON and gives their ids.
@@ -258,9 +273,15 @@ impl Project {
     }
 }
 
-/// The result of one choice, as the editor writes it.
+/// The result of one choice in a weather project, as the editor writes it.
 pub fn choice(class: &str) -> Value {
-    json!([{"id": "answer", "from_name": "weather", "to_name": "image", "type": "choices", "value": {"choices": [class]}}])
+    json!([region("weather", "image", &[class])])
+}
+
+/// One region of a result.
+pub fn region(head: &str, image: &str, choices: &[&str]) -> Value {
+    json!({"id": format!("answer-{head}"), "from_name": head, "to_name": image, "type": "choices",
+        "value": {"choices": choices}})
 }
 
 /// The class a prediction chose.

@@ -43,10 +43,17 @@ pub async fn upload(server: &MockServer, at: &str, bytes: Vec<u8>) {
 
 /// Answers the project's export.
 pub async fn export(server: &MockServer, project: i64, tasks: Value) {
+    exports(project, tasks).mount(server).await;
+}
+
+/// Answers the project's export the next time it is asked for.
+pub async fn export_once(server: &MockServer, project: i64, tasks: Value) {
+    exports(project, tasks).up_to_n_times(1).with_priority(1).mount(server).await;
+}
+
+fn exports(project: i64, tasks: Value) -> Mock {
     Mock::given(method("GET"))
         .and(path(format!("/api/projects/{project}/export")))
         .and(header("Authorization", format!("Token {TOKEN}").as_str()))
         .respond_with(ResponseTemplate::new(200).set_body_json(tasks))
-        .mount(server)
-        .await;
 }

@@ -141,3 +141,29 @@ fn what_is_no_address_is_refused_with_advice_and_without_its_query() {
         assert!(error.contains(advice) && !error.contains("hush"), "{text}: {error}");
     }
 }
+
+#[test]
+fn what_is_shown_of_an_address_holds_no_secret() {
+    for (source, shown) in [
+        ("http://me:hush@h/a.png?X-Signature=hush#hush", "http://h/a.png"),
+        ("s3://bucket/a.png?hush", "s3://bucket/a.png"),
+        ("data:image/png;base64,aHVzaA==", "data:image/png"),
+        ("/data/upload/3/1a2b3c4d-rain.png", "/data/upload/3/1a2b3c4d-rain.png"),
+        ("http://h/data/local-files/?d=photos%2Frain%201.png", "/data/local-files/?d=photos/rain 1.png"),
+        ("photos/rain.png?hush", "photos/rain.png"),
+    ] {
+        assert_eq!(shown_source(source), shown);
+    }
+}
+
+#[test]
+fn a_file_that_label_studio_keeps_is_found_by_its_address() {
+    let upload = |name: &str| Some(KeptFile::Upload(name.to_owned()));
+    let local = |path: &str| Some(KeptFile::Local(path.to_owned()));
+    assert_eq!(KeptFile::of("/data/upload/3/1a2b3c4d-a-b.png"), upload("a-b.png"));
+    assert_eq!(KeptFile::of("http://h/ls/data/upload/3/1a2b3c4d-%C3%B6.png"), upload("ö.png"));
+    assert_eq!(KeptFile::of("http://h/photos/a.png"), None);
+    for path in ["photos/a.png", "a b/ö+&=;#?%20.png"] {
+        assert_eq!(KeptFile::of(&KeptFile::local_address(path)), local(path));
+    }
+}
