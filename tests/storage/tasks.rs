@@ -54,7 +54,7 @@ pub async fn the_id_of_a_deleted_task_may_be_given_to_another_one(database: &Dat
     // What is known of the first one comes too late.
     assert_eq!(storage.upsert_tasks(PROJECT, &late, 70).await.unwrap(), 0);
     assert_eq!(storage.tasks_page(PROJECT, None, 9).await.unwrap(), [at(1, 50, "second.png")]);
-    assert_eq!(storage.task_counts(PROJECT).await.unwrap(), TaskCounts { total: 1, labelled: 1 });
+    assert_eq!(storage.task_counts(PROJECT).await.unwrap(), TaskCounts { total: 1, labelled: 1, skipped: 0 });
 }
 
 pub async fn pages_cover_every_task_once(database: &Database) {

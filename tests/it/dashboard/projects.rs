@@ -24,7 +24,7 @@ async fn a_project_shows_its_counts_and_what_is_missing() {
         "tasks": [{"id": 20, "data": {"image": data_uri(0, 20)}}, {"id": 21, "data": {"image": "data:,no"}}]});
     server.post("/webhook", &open).await;
     let mut skipped =
-        crate::support::annotation_event("ANNOTATION_CREATED", WEATHER, 4, &data_uri(0, 4), "rain");
+        crate::support::annotation_event("ANNOTATION_CREATED", WEATHER, 22, &data_uri(0, 22), "rain");
     skipped["annotation"]["was_cancelled"] = json!(true);
     server.post("/webhook", &skipped).await;
     server.pool_filled(5, 1).await;
