@@ -118,7 +118,10 @@ impl Demo {
         let mut stage = Stage::default();
         let ended = tokio::select! {
             ended = self.play(&program, &mut place, &mut stage) => ended,
-            _ = tokio::signal::ctrl_c() => Ok(eprintln!("\nstopping; the same command finds everything again")),
+            _ = tokio::signal::ctrl_c() => {
+                eprintln!("\nstopping; the same command finds everything again");
+                Ok(())
+            }
             _ = terminate.recv() => Ok(()),
         };
         stage.clear().await;

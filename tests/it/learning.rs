@@ -227,12 +227,12 @@ async fn a_project_made_anew_under_the_same_id_is_learnt_from_label_studio() {
     };
     let anew = event(100, "2026-02-02T00:00:00Z");
     let task = json!({"id": 100, "data": anew["task"]["data"], "annotations": [anew["annotation"]]});
-    label_studio::export(&fake, 1, json!([task])).await;
     let server = Server::start(&beside(&fake.uri())).await;
     for id in 1..=8 {
         server.post("/webhook", &event(id, "2026-01-01T00:00:00Z")).await;
     }
     assert_eq!(server.get_json("/api/projects/1").await["annotations"], 8);
+    label_studio::export(&fake, 1, json!([task])).await;
     server.post("/webhook", &anew).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while server.get_json("/api/projects/1").await["annotations"] != 1 {

@@ -45,7 +45,8 @@ impl Store {
 fn draft(class: usize) -> Draft {
     let bias = (0..CLASSES.len()).map(|index| if index == class { 3.0 } else { 0.0 }).collect();
     let head = Head::new(Activation::Softmax, 2, vec![0.0; 2 * CLASSES.len()], bias).expect("a head");
-    let mut card = Card::new(PROJECT, BACKBONE, "test", "digest".to_owned(), 8);
+    let config = LabelConfig::parse(WEATHER).expect("a label config");
+    let mut card = Card::new(PROJECT, BACKBONE, "test", config.digest(), 8);
     card.heads.push(HeadCard {
         from_name: "weather".to_owned(),
         to_name: "image".to_owned(),

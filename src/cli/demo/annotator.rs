@@ -238,6 +238,6 @@ mod tests {
             unlabelled: 327,
             right: 300,
         };
-        assert_eq!(round.line(), "    30  v7-0123456789ab             90.0 %  91.7 % of 327 right");
+        assert_eq!(round.line(), "    30  v7-0123456789ab              90.0 %  91.7 % of 327 right");
     }
 }
