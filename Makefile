@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. Each first installs what is missing (scripts/setup.sh).
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test setup lint check e2e audit fmt docs clean
+.PHONY: help run demo test setup lint check e2e picture audit fmt docs clean
 # One build at a time: parallel ones would only wait for each other's lock.
 .NOTPARALLEL:
 
@@ -52,6 +52,11 @@ e2e: ## The tests against a real Label Studio, which is installed into .venv, an
 	cargo build --locked --example webcam
 	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
+
+picture: ## Take the README's picture: the dashboard of the demo, in a real browser
+	cargo build --locked --example webcam
+	WEATHERVANE_PICTURE=$(CURDIR)/docs/picture.png WEATHERVANE_REQUIRE_BROWSER=1 \
+		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e simulated_year -- --nocapture
 
 audit: ## Known vulnerabilities of dependencies; downloads the RustSec database
 	@scripts/setup.sh test

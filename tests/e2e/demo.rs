@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::dashboard::look_around;
 use crate::support::pictures::{are_real, to_learn};
 use crate::support::{say, stage, until};
 
@@ -71,7 +72,7 @@ async fn open(folder: &Path) -> (Child, [u16; 3]) {
         let after = line.split("127.0.0.1:").nth(1).expect("a port");
         after.split(|c: char| !c.is_ascii_digit()).next().expect("digits").parse().expect("a port")
     };
-    (running, ["Label Studio", "status", "webcam"].map(port))
+    (running, ["Label Studio", "dashboard", "webcam"].map(port))
 }
 
 fn answers(port: u16) -> bool {
@@ -102,6 +103,7 @@ async fn the_demo_labels_a_simulated_year_and_the_next_run_finds_it_again() {
 
     let (mut running, ports) = open(folder.path()).await;
     assert!(ports.into_iter().all(answers), "{ports:?}");
+    look_around(&format!("http://127.0.0.1:{}", ports[1]), 1).await;
     assert_eq!(signal(&mut running, "-INT").await, Some(0));
     assert!(!ports.into_iter().any(answers), "{ports:?}");
 

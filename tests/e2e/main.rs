@@ -15,6 +15,7 @@ mod browser;
 mod changes;
 mod configs;
 mod connect;
+mod dashboard;
 mod demo;
 mod imported;
 mod main_loop;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, until};
+use super::{PATIENCE, say, until};
 
 /// The key of an element in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -59,6 +59,24 @@ impl Browser {
         browser.session =
             opened["sessionId"].as_str().ok_or_else(|| format!("no browser: {opened}"))?.to_owned();
         Ok(browser)
+    }
+
+    /// Opens one; `None`, with a word on stderr, where there is none.
+    pub async fn open_or_say() -> Option<Self> {
+        match Self::open().await {
+            Ok(browser) => Some(browser),
+            Err(why) => {
+                let required = std::env::var("WEATHERVANE_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
+                assert!(!required, "{why}");
+                say(&format!("skipped: {why}"));
+                None
+            }
+        }
+    }
+
+    /// Gives the window a size, in CSS pixels.
+    pub async fn resize(&self, width: u32, height: u32) {
+        self.act(Method::POST, "/window/rect", &json!({"width": width, "height": height})).await;
     }
 
     pub async fn go_to(&self, url: &str) {
@@ -188,4 +206,11 @@ impl Drop for Driver {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// `target/tmp/e2e-pictures`.
+pub fn pictures() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-pictures");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
 }

@@ -1,10 +1,8 @@
 //! What a person does and sees in Label Studio's editor.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
-use super::browser::{Browser, CONTROL, ENTER};
+use super::browser::{Browser, CONTROL, ENTER, pictures};
 use super::label_studio::chosen;
 use super::{LabelStudio, Project, say, until};
 
@@ -32,15 +30,7 @@ pub struct Editor<'a> {
 impl<'a> Editor<'a> {
     /// Logs in and opens the label stream; `None`, with a word on stderr, where there is no browser.
     pub async fn open(project: &'a Project, name: &'static str) -> Option<Self> {
-        let browser = match Browser::open().await {
-            Ok(browser) => browser,
-            Err(why) => {
-                let required = std::env::var("WEATHERVANE_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
-                assert!(!required, "{why}");
-                say(&format!("skipped: {why}"));
-                return None;
-            }
-        };
+        let browser = Browser::open_or_say().await?;
         let editor = Self { browser, project, name };
         editor.log_in(project.label_studio()).await;
         editor.open_stream().await;
@@ -125,11 +115,4 @@ impl<'a> Editor<'a> {
         let ours: Vec<&String> = errors.iter().filter(|error| !error.contains(NOT_OURS)).collect();
         assert!(ours.is_empty(), "{ours:#?}");
     }
-}
-
-/// `target/tmp/e2e-pictures`.
-fn pictures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-pictures");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    folder
 }
