@@ -27,12 +27,12 @@ fn nothing() -> Markup {
 /// a page, so that their letters stay as large as those of the others.
 fn frame(width: f64, height: f64, name: &str, says: &str, drawn: &Markup) -> Markup {
     let size = match width {
-        ..300.0 => Some("tiny"),
-        300.0..500.0 => Some("small"),
-        _ => None,
+        ..300.0 => " tiny",
+        300.0..500.0 => " small",
+        _ => "",
     };
     html! {
-        svg.chart class=[size] role="img" viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-label={ (name) ". " (says) } {
+        svg class={ "chart" (size) } role="img" viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-label={ (name) ". " (says) } {
             title { (name) }
             desc { (says) }
             (drawn)
