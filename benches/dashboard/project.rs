@@ -77,6 +77,7 @@ impl Project {
                     was_cancelled: false,
                     ground_truth: false,
                     completed_by: None,
+                    created_at: 1,
                     updated_at: 1,
                 }
             })

@@ -16,7 +16,7 @@ use url::Url;
 use super::collect::is_table;
 use super::files::{below, write_whole};
 use super::folder::{LabelledRows, SPLIT};
-use super::format::Format;
+use super::format::{Format, print};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::{Client, ClientConfig, Probe};
 use crate::storage::{FILE_NAME, Storage};
@@ -166,7 +166,7 @@ impl Demo {
             let newest = newest(place)?;
             return annotator.run(&frames, &newest, self.format).await;
         }
-        welcome(place, project);
+        welcome(place, project)?;
         loop {
             stage.0.iter_mut().try_for_each(Companion::check)?;
             tokio::time::sleep(GLANCE).await;
@@ -311,18 +311,20 @@ async fn select(commands: &Commands, place: &Place, frames: &str) -> anyhow::Res
     commands.show(&["select", frames, "-n", FIRST, "--tag", TAG]).await
 }
 
-fn welcome(place: &Place, project: ProjectId) {
+fn welcome(place: &Place, project: ProjectId) -> anyhow::Result<()> {
     let (label_studio, server) = (place.label_studio_url(), place.server_url());
-    let (state, environment) = (&place.state, place.environment_file());
-    println!("Label Studio   {label_studio}/user/login/?next=/projects/{project}/data");
-    println!("  user         {}", state.email);
-    println!("  password     {}", state.password);
-    println!("dashboard      {server}/ui/projects/{project}");
-    if state.source == Source::Webcam {
-        println!("webcam         {} (simulated: nothing on it is real)", place.webcam_url());
-    }
-    println!(
-        "
+    let webcam = match place.state.source {
+        Source::Webcam => {
+            format!("webcam         {} (simulated: nothing on it is real)\n", place.webcam_url())
+        }
+        Source::Folder(_) => String::new(),
+    };
+    print(&format!(
+        "Label Studio   {label_studio}/user/login/?next=/projects/{project}/data
+  user         {user}
+  password     {password}
+dashboard      {server}/ui/projects/{project}
+{webcam}
 Log in, press `Label All Tasks`, choose what the picture shows, press `Submit`. The first pictures are as different from
 each other as can be; once two classes are labelled, the answer is ticked before you look, and what comes next is what
 teaches most.
@@ -330,6 +332,8 @@ teaches most.
 Commands for another shell:  . {environment}
                              weathervane rank --project {project}
 Ctrl-C stops everything; the same command finds it again.",
-        environment = environment.display()
-    );
+        user = place.state.email,
+        password = place.state.password,
+        environment = place.environment_file().display()
+    ))
 }

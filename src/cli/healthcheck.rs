@@ -45,8 +45,7 @@ impl Healthcheck {
         if !status.contains(" 200 ") {
             bail!("port {} answered `{status}`", self.port);
         }
-        println!("up");
-        Ok(())
+        super::format::print("up")
     }
 
     /// One plain request on loopback: a whole HTTP client would be more than it takes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::folder::{LabelledFolder, SPLIT};
+use super::format::print;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::ChoiceKind;
 use crate::eval::{accuracy, wilson};
@@ -87,7 +88,7 @@ impl StarterCommand {
         let bytes = VersionFile { card, heads: vec![fitted.head] }.to_bytes()?;
         std::fs::write(&self.out, &bytes)
             .with_context(|| format!("`{}` can't be written", self.out.display()))?;
-        println!("{}: {} bytes", self.out.display(), bytes.len());
+        print(&format!("{}: {} bytes", self.out.display(), bytes.len()))?;
         Ok(())
     }
 }
@@ -95,7 +96,7 @@ impl StarterCommand {
 /// Prints what the head reaches on its own labels out of fold, and on the images it never saw.
 fn report(fitted: &Fitted, rest: &Features, labels: &[usize]) -> anyhow::Result<()> {
     let told = &fitted.evaluation;
-    println!(
+    print(&format!(
         "out of fold: {:.1} % of {} ({:.1} to {:.1}), log loss {:.3}, temperature {:.3}, weights {:?}, refined {}",
         100.0 * told.accuracy,
         told.n,
@@ -105,18 +106,18 @@ fn report(fitted: &Fitted, rest: &Features, labels: &[usize]) -> anyhow::Result<
         fitted.temperature,
         fitted.group_weights,
         fitted.refined
-    );
+    ))?;
     if !labels.is_empty() {
         let rows = rest.rows().map(|row| fitted.head.probabilities(row)).collect::<Result<Vec<_>, _>>()?;
         let reached = accuracy(&rows, labels);
         let (low, high) = wilson(reached, labels.len());
-        println!(
+        print(&format!(
             "unseen: {:.1} % of {} ({:.1} to {:.1})",
             100.0 * reached,
             labels.len(),
             100.0 * low,
             100.0 * high
-        );
+        ))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::bail;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::format::Format;
+use super::format::{Format, print};
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -53,18 +53,19 @@ impl Step {
     }
 }
 
-/// How to print.
 /// All lines so far. Lines of a table are printed as they come.
 pub struct Report {
     format: Format,
     /// Texts that must not be printed, and what stands in their place.
     hidden: Vec<(String, String)>,
     steps: Vec<Step>,
+    /// Why a line could not be printed: the steps are taken all the same.
+    unwritten: Option<anyhow::Error>,
 }
 
 impl Report {
     pub fn new(format: Format, hidden: Vec<(String, String)>) -> Self {
-        Self { format, hidden, steps: Vec::new() }
+        Self { format, hidden, steps: Vec::new(), unwritten: None }
     }
 
     pub fn add(&mut self, mut step: Step) {
@@ -72,9 +73,12 @@ impl Report {
         step.advice = step.advice.map(|advice| self.hide(advice));
         if self.format == Format::Table {
             let outcome = format!("{:?}", step.outcome).to_lowercase();
-            println!("{:<16}  {:<8}  {}", step.step, outcome, step.detail);
+            let mut line = format!("{:<16}  {:<8}  {}", step.step, outcome, step.detail);
             if let Some(advice) = &step.advice {
-                println!("{:<16}  {:<8}  -> {advice}", "", "");
+                line += &format!("\n{:<16}  {:<8}  -> {advice}", "", "");
+            }
+            if let Err(error) = print(&line) {
+                self.unwritten.get_or_insert(error);
             }
         }
         self.steps.push(step);
@@ -97,17 +101,21 @@ impl Report {
     /// Prints the object, where one is wanted: the fields of `about` and the steps.
     ///
     /// # Errors
-    /// There are problems.
+    /// There are problems, or a line could not be printed.
     pub fn finish(self, mut about: Value) -> anyhow::Result<()> {
+        let problems = self.problems();
         if self.format == Format::Json {
-            about["problems"] = json!(self.problems());
+            about["problems"] = json!(problems);
             about["steps"] = json!(self.steps);
-            println!("{about:#}");
+            print(&format!("{about:#}"))?;
         }
-        match self.problems() {
+        if let Some(error) = self.unwritten {
+            return Err(error);
+        }
+        match problems {
             0 => Ok(()),
             1 => bail!("1 problem; see above"),
-            problems => bail!("{problems} problems; see above"),
+            _ => bail!("{problems} problems; see above"),
         }
     }
 

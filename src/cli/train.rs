@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::format::Format;
+use super::format::{Format, print};
 use super::{HouseArgs, house};
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -81,14 +81,13 @@ impl Train {
             _ => bail!("name what to train: --project ID, or --export FILE.json --out FILE.safetensors"),
         };
         match self.format {
-            Format::Table => print!("{}", trained.table()),
+            Format::Table => print(&trained.table()),
             Format::Json => {
                 let Trained { version, labels, heads } = trained;
                 let value = json!({"version": version, "labels": labels, "heads": heads});
-                println!("{}", serde_json::to_string_pretty(&value)?);
+                print(&serde_json::to_string_pretty(&value)?)
             }
         }
-        Ok(())
     }
 
     async fn project(&self, id: ProjectId) -> anyhow::Result<Trained> {

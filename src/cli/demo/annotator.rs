@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::commands::Commands;
 use crate::cli::eye::progress;
 use crate::cli::folder::LabelledRows;
-use crate::cli::format::Format;
+use crate::cli::format::{Format, print};
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::task::Task;
@@ -87,22 +87,22 @@ impl<'a> Annotator<'a> {
     pub async fn run(mut self, frames: &str, newest: &str, format: Format) -> anyhow::Result<()> {
         let mut rounds = Vec::new();
         if format == Format::Table {
-            println!("labels  {:<22}  out of fold  images without a label", "version");
+            print(&format!("labels  {:<22}  out of fold  images without a label", "version"))?;
         }
         for labels in ROUNDS {
             self.label(labels).await?;
             let standing = self.learnt().await?;
             let round = self.measure(standing, frames).await?;
             if format == Format::Table {
-                println!("{}", round.line());
+                print(&round.line())?;
             }
             rounds.push(round);
         }
         let predicted =
             self.commands.ask(&["predict", newest, "--project", &self.project.to_string()]).await?;
         match format {
-            Format::Table => println!("\nnewest frame: {}", self.says(&predicted[0])),
-            Format::Json => println!("{:#}", json!({"rounds": rounds, "newest": predicted[0]})),
+            Format::Table => print(&format!("\nnewest frame: {}", self.says(&predicted[0])))?,
+            Format::Json => print(&format!("{:#}", json!({"rounds": rounds, "newest": predicted[0]})))?,
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cli::folder::{BackboneName, LabelledFolder, SPLIT};
+use crate::cli::format::print;
 use crate::cli::npy;
 
 /// What the backbone sees in a labelled folder
@@ -29,13 +30,13 @@ impl Embeddings {
             backbone.spec().groups.iter().map(|group| group.width.to_string()).collect();
         let (features, _) = folder.embed(backbone).await?;
         npy::write(&self.embeddings, &features)?;
-        println!(
+        print(&format!(
             "{}: {} x {}, groups {}",
             self.embeddings.display(),
             features.len(),
             features.dim,
             widths.join(",")
-        );
+        ))?;
         Ok(())
     }
 }

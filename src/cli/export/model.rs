@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use crate::cli::HouseArgs;
 use crate::cli::files::check_place;
+use crate::cli::format::print;
 use crate::cli::model_file::{self, Format};
 use crate::cli::models::{ModelArgs, backbone_of};
 
@@ -46,7 +47,7 @@ impl ExportModel {
         )?;
         let choice = backbone_of(&published.file.card, &self.house.settings);
         model_file::write(&self.out, self.format, published, &model.bytes, model.backbone.spec(), &choice)?;
-        println!("{}: version {}", self.out.display(), published.name);
+        print(&format!("{}: version {}", self.out.display(), published.name))?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::app::House;
 use crate::cli::eye::progress;
 use crate::cli::files::{check_place, write_whole};
+use crate::cli::format::print;
 use crate::cli::models::{Model, ModelArgs};
 use crate::cli::predict::{Looked, list, look_at_all, name_skipped};
 use crate::cli::predictions::{Predictions, Row, coco, csv};
@@ -95,12 +96,12 @@ impl ExportPredictions {
             Format::Csv => csv(&predictions)?,
         };
         write_whole(&self.out, text.as_bytes())?;
-        println!(
+        print(&format!(
             "{}: {} predictions of {}",
             self.out.display(),
             predictions.rows.len(),
             predictions.version()
-        );
+        ))?;
         Ok(())
     }
 
