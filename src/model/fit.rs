@@ -84,7 +84,7 @@ pub struct Fitted {
     /// Out of fold, on the labels it learnt from.
     pub evaluation: Evaluation,
     /// How often each class was answered for each, out of fold: `[label][answer]`, counts. Empty for multiple choice,
-    /// and beyond [`MAX_CONFUSION_CLASSES`].
+    /// and beyond 50 classes.
     pub confusion: Vec<Vec<usize>>,
     /// Out-of-fold decisions by certainty.
     pub calibration: Vec<CalibrationBin>,

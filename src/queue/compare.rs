@@ -37,7 +37,7 @@ pub struct Change {
 
 impl Queue {
     /// Compares two versions on what is embedded of a project's tasks, open ones and labelled ones; at most
-    /// [`COMPARED_TASKS`] of them, evenly spread.
+    /// 5,000 of them, evenly spread.
     ///
     /// # Errors
     /// The project has nothing to classify, or the database does not answer.
