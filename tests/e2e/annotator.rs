@@ -2,7 +2,7 @@
 //!
 //! After each step our program remembers exactly the annotations that Label Studio keeps.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sources::data_uri;
 use crate::support::label_studio::choice;
@@ -84,11 +84,11 @@ async fn tasks_that_are_deleted_and_imported_anew_are_learnt_though_they_get_the
     let pictures = to_learn(4);
     let labelled = |pictures: &[Picture]| {
         let task = |picture: &Picture| json!({"data": {"image": data_uri(picture)}, "annotations": [{"result": choice(picture.class)}]});
-        pictures.iter().map(task).collect()
+        pictures.iter().map(task).collect::<Vec<Value>>()
     };
     let backend = Backend::start(&stage.label_studio, &[]).await;
     project.connect(&backend).await;
-    project.import(&labelled(&pictures[..8])).await;
+    project.import(&labelled(&pictures[..8]).into()).await;
     let first = backend.version_over(project.id, 8).await;
     let before = project.answers().await;
     let tasks = project.task_ids().await;
@@ -97,14 +97,16 @@ async fn tasks_that_are_deleted_and_imported_anew_are_learnt_though_they_get_the
     project.act("delete_tasks", &tasks, &[]).await;
     backend.version_after(project.id, &first).await;
     assert_eq!(backend.project(project.id).await["tasks"], 0);
-    project.import(&labelled(&pictures[8..14])).await;
-    project.import(&json!([{"data": {"image": data_uri(&pictures[14])}}])).await;
-    assert_eq!(project.task_ids().await, tasks[..7], "Label Studio gave other ids");
+    // In one import: which tasks a ranking between two of them would see is chance.
+    let mut others = labelled(&pictures[8..14]);
+    others.extend(pictures[14..16].iter().map(|picture| json!({"data": {"image": data_uri(picture)}})));
+    project.import(&others.into()).await;
+    assert_eq!(project.task_ids().await, tasks[..8], "Label Studio gave other ids");
     let after = backend.agrees_with(&project).await;
     assert_eq!(after.iter().map(|answer| answer.id).max(), before.iter().map(|answer| answer.id).nth(5));
-    let second = backend.version_over(project.id, 6).await;
-    backend.queue_of(project.id, |queue| queue == second).await;
-    assert_eq!(project.predictions(tasks[6]).await.len(), 1, "the new task is not in the queue");
+    backend.version_over(project.id, 6).await;
     project.answer(tasks[6], &choice("shine")).await;
-    backend.version_over(project.id, 7).await;
+    let third = backend.version_over(project.id, 7).await;
+    backend.queue_of(project.id, |queue| queue == third).await;
+    assert_eq!(project.predictions(tasks[7]).await.len(), 1, "the new task is not in the queue");
 }
