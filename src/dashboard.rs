@@ -14,6 +14,7 @@ mod history;
 mod layout;
 mod live;
 mod login;
+mod map;
 mod now;
 mod project;
 mod projects;
@@ -29,7 +30,7 @@ mod words;
 use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
-use actix_web::{Route, web};
+use actix_web::{Route, guard as guards, web};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -49,6 +50,7 @@ use counts::Counts;
 use findings::Findings;
 use history::History;
 use live::Live;
+use map::Maps;
 use throttle::Throttle;
 use thumbnails::Thumbnails;
 
@@ -107,6 +109,7 @@ struct Inner {
     findings: Computed<ProjectId, Findings>,
     comparisons: Computed<(ProjectId, i64, i64), Comparison>,
     references: Computed<(ProjectId, String), Option<Reference>>,
+    maps: Maps,
 }
 
 /// Rankings, findings and comparisons kept of each kind: some hundred kilobytes each at most.
@@ -130,7 +133,8 @@ impl Dashboard {
             history: History::new(storage.clone()),
             rankings: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
             findings: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
-            comparisons: Computed::new(KEPT, quick, live.clone()),
+            comparisons: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
+            maps: Maps::new(&quick, &slow, &live),
             references: Computed::new(KEPT, slow, live.clone()),
             live,
             thumbnails: Thumbnails::new(media, limits, decoders),
@@ -170,6 +174,11 @@ const fn at(path: &'static str, handler: fn() -> Route) -> Entry {
     Entry { path, handler }
 }
 
+/// For what changes nothing: GET, or HEAD for all but the body (RFC 9110, section 9.3.2).
+fn look() -> Route {
+    web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
+}
+
 /// Everything at `/ui`, below it. Each module of a page lists its own.
 const PAGES: &[&[Entry]] = &[
     assets::ENTRIES,
@@ -178,6 +187,7 @@ const PAGES: &[&[Entry]] = &[
     thumbnails::ENTRIES,
     projects::ENTRIES,
     project::ENTRIES,
+    map::ENTRIES,
     queue::ENTRIES,
     suspects::ENTRIES,
     versions::ENTRIES,

@@ -11,4 +11,6 @@ pub mod ids;
 pub mod label_config;
 pub mod prediction;
 pub mod project;
+pub mod tag;
+pub mod taken;
 pub mod task;

@@ -14,7 +14,7 @@
 //! | [`replay`] | labelling rounds replayed with known labels |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
 //! | [`ranking`] | which image to label next, and why: pure functions on points and probabilities |
-//! | [`model`], [`vision`], [`eval`], [`access`], [`domain`] | plain knowledge: no network, no clock |
+//! | [`model`], [`vision`], [`eval`], [`projection`], [`access`], [`domain`] | plain knowledge: no network, no clock |
 
 pub mod access;
 pub mod app;
@@ -30,6 +30,7 @@ pub mod inference;
 pub mod labelstudio;
 pub mod model;
 pub mod models;
+pub mod projection;
 pub mod queue;
 pub mod ranking;
 pub mod replay;

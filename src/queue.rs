@@ -6,6 +6,7 @@
 mod compare;
 mod embedded;
 mod fill;
+mod map;
 mod near;
 mod order;
 mod pictures;
@@ -22,11 +23,13 @@ use crate::embed::{EmbedError, Embedder};
 use crate::inference::InferenceError;
 use crate::labelstudio::{Client, LabelStudioError};
 use crate::models::Models;
+use crate::projection::ProjectionError;
 use crate::ranking::Strategy;
 use crate::storage::{Storage, StorageError};
 pub use compare::{Change, Comparison};
 use embedded::Embeddings;
 pub use fill::PoolProgress;
+pub use map::{Answer, Map, Picture};
 pub use near::Neighbour;
 pub use order::{Ranked, Ranking, Says, Wish};
 pub use review::{HeadReview, Outlier, Review};
@@ -78,6 +81,8 @@ pub enum QueueError {
     NotConnected { project: ProjectId, backends: usize, version: String },
     #[error("project {0} got another version meanwhile")]
     Overtaken(ProjectId),
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
     #[error("the ranking was interrupted")]
     Interrupted,
 }
@@ -133,10 +138,14 @@ struct ProjectPool {
 struct Marks {
     /// Tasks with an embedding.
     embedded: usize,
+    /// Grows with every change of the embeddings, from when the pool was made.
+    revision: u64,
     /// Tasks whose image could not be had, and why.
     failed: BTreeMap<TaskId, String>,
     /// Every task up to this one has been looked at.
     seen: Option<TaskId>,
+    /// Whether the tasks after those are just being read.
+    reading: bool,
     /// Tasks that changed since they were looked at.
     changed: BTreeSet<TaskId>,
 }
@@ -171,11 +180,7 @@ impl Queue {
     /// Tasks came, changed or went; the pool follows in the background.
     pub fn tasks_changed(&self, project: ProjectId, tasks: impl Iterator<Item = TaskId>) {
         let pool = self.pool(project);
-        let mut marks = lock(&pool.marks);
-        let seen = marks.seen;
-        // Those above are looked at in their turn.
-        marks.changed.extend(tasks.filter(|task| Some(*task) <= seen));
-        drop(marks);
+        lock(&pool.marks).note(tasks);
         self.0.fill.notify_one();
     }
 
@@ -223,9 +228,29 @@ impl Queue {
         let made = || {
             let embeddings = Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes);
             let embeddings = Arc::new(tokio::sync::Mutex::new(embeddings));
-            Arc::new(ProjectPool { embeddings, marks: Mutex::default() })
+            // Numbers of an earlier process are not used again.
+            let marks = Marks { revision: (self.0.now)().unsigned_abs(), ..Marks::default() };
+            Arc::new(ProjectPool { embeddings, marks: Mutex::new(marks) })
         };
         Arc::clone(pools.entry(project).or_insert_with(made))
+    }
+}
+
+impl Marks {
+    /// Tasks changed: those above the ones seen are looked at in their turn, and what a page that is just being read holds,
+    /// nobody knows.
+    fn note(&mut self, tasks: impl Iterator<Item = TaskId>) {
+        let (reading, seen) = (self.reading, self.seen);
+        self.changed.extend(tasks.filter(|task| reading || Some(*task) <= seen));
+    }
+
+    /// A page of tasks up to `last` was read; they are looked at next.
+    fn page_read(&mut self, last: Option<TaskId>) {
+        self.reading = false;
+        self.seen = last.or(self.seen);
+        // Those above are in no page yet.
+        let seen = self.seen;
+        self.changed.retain(|task| Some(*task) <= seen);
     }
 }
 
@@ -234,7 +259,8 @@ impl ProjectPool {
     async fn embeddings(&self, image_key: &str) -> OwnedMutexGuard<Embeddings> {
         let mut embeddings = Arc::clone(&self.embeddings).lock_owned().await;
         if embeddings.look_at(image_key) {
-            *lock(&self.marks) = Marks::default();
+            let mut marks = lock(&self.marks);
+            *marks = Marks { revision: marks.revision + 1, ..Marks::default() };
         }
         embeddings
     }
@@ -243,4 +269,23 @@ impl ProjectPool {
 /// A poisoned lock means that a neighbour panicked; what it guards is whole all the same.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_comes_while_its_page_is_read_is_looked_at_again() {
+        let mut marks = Marks { seen: Some(TaskId(3)), ..Marks::default() };
+        marks.note([2, 7].map(TaskId).into_iter());
+        assert_eq!(marks.changed, BTreeSet::from([TaskId(2)]));
+        marks.reading = true;
+        marks.note([7, 9].map(TaskId).into_iter());
+        marks.page_read(Some(TaskId(8)));
+        assert_eq!((&marks.changed, marks.seen), (&BTreeSet::from([2, 7].map(TaskId)), Some(TaskId(8))));
+        marks.reading = true;
+        marks.page_read(None);
+        assert_eq!((marks.reading, marks.seen), (false, Some(TaskId(8))));
+    }
 }

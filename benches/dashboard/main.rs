@@ -19,9 +19,13 @@ const REQUESTS: usize = 50;
 /// Filling, training and ranking must have ended by then.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 14] = [
     "/ui",
     "/ui/projects/1",
+    "/ui/projects/1/map",
+    "/ui/projects/1/map?projection=neighbours&colour=certainty",
+    "/ui/projects/1/map/points?projection=pca",
+    "/ui/projects/1/map/points?projection=neighbours",
     "/ui/projects/1/queue",
     "/ui/projects/1/queue?strategy=margin",
     "/ui/projects/1/suspects",
@@ -131,6 +135,8 @@ impl Asked {
             || text.contains("being compared")
             || text.contains("being looked over")
             || text.contains("being replayed")
+            || text.contains("being drawn")
+            || text.contains("being gathered")
         {
             ensure!(began.elapsed() < PATIENCE, "{path} is not ready");
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -16,6 +16,7 @@ use super::HouseArgs;
 use super::format::Format;
 use super::simulate::strategies;
 use crate::domain::ids::ProjectId;
+use crate::domain::tag::Tag;
 use crate::ranking::Strategy;
 
 /// Choose the images of a folder, or the tasks of a project, that are worth labelling first
@@ -61,7 +62,7 @@ pub struct Select {
 
     /// Name of this selection
     #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
+    tag: Option<Tag>,
 
     /// Add to a selection of that name
     #[arg(long, requires = "name")]
@@ -112,6 +113,7 @@ impl Select {
 
     /// Name of the selection, if it is to be remembered.
     fn tag(&self) -> Option<String> {
-        self.tag.clone().or_else(|| Some(format!("project-{}", self.push?)))
+        let named = self.tag.as_ref().map(ToString::to_string);
+        named.or_else(|| Some(format!("project-{}", self.push?)))
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::refusal::Refusal;
-use super::{Entry, PATH, at};
+use super::{Entry, PATH, at, look};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/assets/{name}", || web::get().to(file))];
+pub(super) const ENTRIES: &[Entry] = &[at("/assets/{name}", || look().to(file))];
 
 /// htmx without what the Content-Security-Policy forbids, and only for our own addresses.
 pub(super) const HTMX_CONFIG: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
@@ -41,7 +41,10 @@ pub(super) static SCRIPT: Asset = asset!("ui", "js", "text/javascript; charset=u
 pub(super) static HTMX: Asset = asset!("htmx.min", "js", "text/javascript; charset=utf-8");
 pub(super) static ICON: Asset = asset!("icon", "svg", "image/svg+xml");
 
-static ALL: [&Asset; 4] = [&STYLE, &SCRIPT, &HTMX, &ICON];
+pub(super) static MAP_STYLE: Asset = asset!("map", "css", "text/css; charset=utf-8");
+pub(super) static MAP_SCRIPT: Asset = asset!("map", "js", "text/javascript; charset=utf-8");
+
+static ALL: [&Asset; 6] = [&STYLE, &SCRIPT, &HTMX, &ICON, &MAP_STYLE, &MAP_SCRIPT];
 
 impl Asset {
     pub fn path(&self) -> String {

@@ -5,7 +5,9 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
 use super::live::{Live, kind};
@@ -27,6 +29,8 @@ pub(super) struct Computed<K, V> {
     /// One is made at a time, so that pages never take more than one core from predictions.
     turn: Arc<Semaphore>,
     live: Live,
+    /// Not the thread that answers a request: that one answers others too.
+    background: Handle,
 }
 
 struct Slot<V> {
@@ -59,9 +63,12 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Keeps `capacity` values; `turn` is shared by all that may not run at once.
+    /// Keeps the `capacity` values that were last asked for, made on the runtime this is called on; `turn` is shared by
+    /// all that may not run at once.
     pub fn new(capacity: u64, turn: Arc<Semaphore>, live: Live) -> Self {
-        Self { slots: Cache::new(capacity), turn, live }
+        // By frequency a new key would be refused where all are in use, and its work begun at each request.
+        let slots = Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).build();
+        Self { slots, turn, live, background: Handle::current() }
     }
 
     /// The value of a key. If it was made from something else than `stamp` says it is made again with `make`, and the
@@ -78,7 +85,7 @@ where
         if let Some(rest) = rest {
             let (turn, live, work) = (Arc::clone(&self.turn), self.live.clone(), make());
             let (slot, stamp) = (Arc::clone(&slot), stamp.clone());
-            tokio::spawn(async move {
+            self.background.spawn(async move {
                 let running = Running(slot);
                 let over = live.over();
                 let work = async {

@@ -1,6 +1,6 @@
 //! Page 7: trainings, failures, webhooks, the writing of queues, and how much is waiting.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 
 use super::charts::{LineChart, Point, line};
@@ -9,11 +9,11 @@ use super::projects::advice;
 use super::refusal::Refusal;
 use super::visit::Visit;
 use super::words::{bytes, count, duration, time};
-use super::{Entry, at};
+use super::{Entry, at, look};
 use crate::models::HeadCard;
 use crate::storage::{Job, JobState, Project};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/health", || web::get().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/health", || look().to(show))];
 
 /// Jobs listed, and events of each project.
 const JOBS: i64 = 30;
@@ -31,8 +31,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let body = html! {
         h1 { "Jobs and health" }
         (advice(&inner.advice))
-        div #health data-live="labels version job pool" hx-get=(visit.address()) hx-select="#health" hx-swap="outerHTML"
-            hx-trigger="changed throttle:2s" {
+        div #health data-live="labels version job pool" {
             section.card aria-label="Load" {
                 h2 { "Load" }
                 (load(&visit, &projects, &open).await?)

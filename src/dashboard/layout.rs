@@ -11,17 +11,19 @@ use crate::storage::Project;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tab {
     Overview,
+    Map,
     Queue,
     Suspects,
     Versions,
 }
 
 impl Tab {
-    const ALL: &'static [Self] = &[Self::Overview, Self::Queue, Self::Suspects, Self::Versions];
+    const ALL: &'static [Self] = &[Self::Overview, Self::Map, Self::Queue, Self::Suspects, Self::Versions];
 
     fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Map => "Map",
             Self::Queue => "Queue",
             Self::Suspects => "Suspects",
             Self::Versions => "Versions",
@@ -32,6 +34,7 @@ impl Tab {
     fn path(self) -> &'static str {
         match self {
             Self::Overview => "",
+            Self::Map => "/map",
             Self::Queue => "/queue",
             Self::Suspects => "/suspects",
             Self::Versions => "/versions",

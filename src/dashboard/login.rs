@@ -13,13 +13,13 @@ use url::form_urlencoded;
 use super::guard::{COOKIE, random};
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{Entry, PATH as ROOT, at, layout};
+use super::{Entry, PATH as ROOT, at, layout, look};
 use crate::access::{Control, SESSION_SECONDS};
 
 pub(super) const PATH: &str = "/login";
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at(PATH, || web::get().to(show)),
+    at(PATH, || look().to(show)),
     at(PATH, || web::post().to(log_in)),
     at("/logout", || web::post().to(log_out)),
 ];

@@ -4,23 +4,23 @@ mod figures;
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 
 use super::charts::{LineChart, Point, line};
 use super::history::Measured;
-use super::layout::{Place, Tab, page, project_path, title_of};
+use super::layout::{Place, Tab, page, title_of};
 use super::projects::{facts, missing};
 use super::refusal::Refusal;
 use super::visit::Visit;
 use super::words::{count, percent};
-use super::{Entry, at, now};
+use super::{Entry, at, look, now};
 use crate::models::{HeadCard, Published};
 use crate::queue::HeadReview;
 use crate::storage::{Job, Project};
 use crate::training::Reference;
 
-pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}", || web::get().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}", || look().to(show))];
 
 /// The reference is drawn anew when the labels have grown by this factor since: it moves slowly and costs seconds.
 const GROWTH: f64 = 1.1;
@@ -38,24 +38,25 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         standing.config.as_ref().and_then(|config| config.as_ref().ok()).map(|config| &config.ignored);
 
     let published = inner.models.current(project.id);
-    let mut heads = Vec::new();
+    let (mut heads, mut waiting) = (Vec::new(), false);
     if let Some(published) = &published {
         let outlines = inner.history.outlines(project.id).await?;
         let curve = inner.history.curve(project.id, &outlines).await?;
-        let findings = inner.findings(&project, published).await.made.and_then(Result::ok);
+        let findings = inner.findings(&project, published).await;
+        waiting |= !findings.fresh;
+        let findings = findings.made.and_then(Result::ok);
         for card in &published.file.card.heads {
             let reference = reference(&visit, &project, published, card).await;
+            waiting |= matches!(reference, Known::NotYet);
             let reviewed =
                 findings.as_ref().map(|findings| findings.review.heads.as_slice()).unwrap_or_default();
             let review = reviewed.iter().find(|head| head.from_name == card.from_name);
             heads.push(head(card, &curve, &reference, review));
         }
     }
-    let path = project_path(&project);
     let body = html! {
         h1 { (title_of(&project)) }
-        section #now.card aria-label="Where it stands" data-live="labels version job pool" data-project=(project.id)
-            hx-get=(path) hx-select="#now" hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+        section #now.card aria-label="Where it stands" data-live="labels version job pool" data-project=(project.id) {
             (facts(&visit, &project, counts, &standing, &now::show(&doings)))
             @if !missing.is_empty() {
                 ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
@@ -67,8 +68,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
                 }
             }
         }
-        div #learnt data-live="version ready" data-project=(project.id) hx-get=(path) hx-select="#learnt"
-            hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+        div #learnt data-live="version ready" data-project=(project.id) data-waiting=[waiting.then_some("")] {
             @if heads.is_empty() {
                 section.card {
                     h2 { "Nothing is learnt yet" }
@@ -83,7 +83,9 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
 
 /// What a random choice would have taught, as far as it is known.
 enum Known {
+    /// And why.
     Not(&'static str),
+    NotYet,
     Yes(Reference),
 }
 
@@ -104,7 +106,7 @@ async fn reference(visit: &Visit, project: &Project, published: &Arc<Published>,
             tracing::debug!(project = %project.id, %error, "no random-choice reference");
             Known::Not("A random choice could not be replayed; the server's log says why.")
         }
-        None => Known::Not("A random choice is being replayed on the project's own labels."),
+        None => Known::NotYet,
     }
 }
 
@@ -147,7 +149,7 @@ fn learning(card: &HeadCard, curve: &[Arc<Measured>], reference: &Known) -> Mark
                 )),
             })
             .collect(),
-        Known::Not(_) => Vec::new(),
+        Known::Not(_) | Known::NotYet => Vec::new(),
     };
     let says = match (points.first(), points.last()) {
         (Some(first), Some(last)) => format!(
@@ -182,6 +184,7 @@ fn learning(card: &HeadCard, curve: &[Arc<Measured>], reference: &Known) -> Mark
                 (count(reference.judged_on as i64)) " labels that were never drawn; the band is one standard deviation."
             },
             Known::Not(why) => p.note { (why) },
+            Known::NotYet => p.note { "A random choice is being replayed on the project's own labels." },
         }
         details {
             summary { "Figures" }

@@ -1,18 +1,18 @@
 //! Page 1: all projects, how far each is, what happens now, and what is missing.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 
 use super::layout::{Place, page, project_path, title_of};
 use super::refusal::Refusal;
 use super::visit::Visit;
 use super::words::{count, with_interval};
-use super::{Entry, at, now};
+use super::{Entry, at, look, now};
 use crate::models::{HeadCard, HeadSource, HeadStanding};
 use crate::storage::{Job, Project, TaskCounts};
 use crate::training::Standing;
 
-pub(super) const ENTRIES: &[Entry] = &[at("", || web::get().to(list)), at("/", || web::get().to(list))];
+pub(super) const ENTRIES: &[Entry] = &[at("", || look().to(list)), at("/", || look().to(list))];
 
 /// Classes shown before the rest is only counted.
 const CLASSES: usize = 12;
@@ -36,8 +36,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
                 code { "weathervane connect" } "."
             }
         }
-        div #projects.cards data-live="labels version job pool" hx-get=(visit.address()) hx-select="#projects"
-            hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+        div #projects.cards data-live="labels version job pool" {
             @for card in &cards { (card) }
         }
     };

@@ -15,14 +15,14 @@ use super::refusal::Refusal;
 use super::thumbnails::picture;
 use super::visit::Visit;
 use super::words::{count, of, percent};
-use super::{Entry, at};
+use super::{Entry, at, look};
 use crate::domain::ids::TaskId;
 use crate::queue::{Ranked, Ranking, Says};
 use crate::ranking::Strategy;
 use crate::storage::Project;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at("/projects/{project}/queue", || web::get().to(show)),
+    at("/projects/{project}/queue", || look().to(show)),
     at("/projects/{project}/queue/strategy", || web::post().to(apply)),
 ];
 
@@ -65,6 +65,7 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
     let in_use = ranking(&visit, &project, own).await;
     let preview = looked_at != own;
     let ranking = if preview { ranking(&visit, &project, looked_at).await } else { in_use.clone() };
+    let waiting = !(ranking.fresh && in_use.fresh);
     let left_out = inner.queue.left_out(project.id, SHOWN);
     let body = html! {
         h1 { "Queue" }
@@ -72,8 +73,8 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
             p.done role="status" { "The strategy is stored. Label Studio's queue follows as soon as it is written." }
         }
         (strategies(&visit, &project, own, looked_at))
-        section #order data-live="labels version pool ready" data-project=(project.id) hx-get=(visit.address())
-            hx-select="#order" hx-swap="outerHTML" hx-trigger="changed throttle:1s" aria-label="Order" {
+        section #order data-live="labels version pool ready" data-project=(project.id) data-waiting=[waiting.then_some("")]
+            aria-label="Order" {
             (order(&visit, &project, &ranking, preview.then_some(&in_use), shown))
         }
         @if !left_out.is_empty() {
@@ -103,7 +104,7 @@ fn chosen(name: &str) -> Result<Option<Strategy>, Refusal> {
     name.parse().map(Some).map_err(|_| Refusal::not_found("strategy", name))
 }
 
-async fn ranking(visit: &Visit, project: &Project, strategy: Option<Strategy>) -> Seen<Ranking> {
+pub(super) async fn ranking(visit: &Visit, project: &Project, strategy: Option<Strategy>) -> Seen<Ranking> {
     let inner = visit.rooms();
     let version = inner.models.current(project.id).map(|published| published.number);
     let embedded = inner.queue.progress_among(project.id, 0).embedded;
@@ -195,7 +196,7 @@ fn tile(
 ) -> Markup {
     html! {
         (picture(project.id, ranked.task))
-        h3 { (count(place as i64 + 1)) ". Task " (ranked.task) }
+        h2 { (count(place as i64 + 1)) ". Task " (ranked.task) }
         @if let Some(places) = places { p.note { (moved(place, places.get(&ranked.task).copied())) } }
         p { (ranked.reason) }
         @for head in &ranked.heads { (says(head)) }

@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     StaleForm,
     #[error("the form can't be read: {0}")]
     Form(String),
+    #[error("nothing was tagged: {0}")]
+    Selection(String),
     #[error("no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
     #[error("too many at once")]
@@ -71,6 +73,7 @@ impl Refusal {
             Self::Foreign => (S::FORBIDDEN, "Use the dashboard's own pages."),
             Self::StaleForm => (S::FORBIDDEN, "Go back, load the page again, and repeat it there."),
             Self::Form(_) => (S::BAD_REQUEST, "Go back and try again."),
+            Self::Selection(_) => (S::BAD_REQUEST, "Go back, load the map again, and select there."),
             Self::NotFound { .. } => (S::NOT_FOUND, "See the list of projects for what there is."),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "Try again in a moment."),
             Self::Models(ModelsError::NoVersion { .. }) | Self::Queue(QueueError::NoProject(_)) => {

@@ -1,6 +1,6 @@
 //! Page 5: labels that are probably wrong, pictures that are the same, and pictures unlike all others.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use maud::{Markup, html};
 
 use super::charts::{Bar, small_bars};
@@ -11,12 +11,12 @@ use super::refusal::Refusal;
 use super::thumbnails::picture;
 use super::visit::Visit;
 use super::words::{of, percent};
-use super::{Entry, at};
+use super::{Entry, at, look};
 use crate::models::SuspectCard;
 use crate::queue::HeadReview;
 use crate::storage::Project;
 
-pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/suspects", || web::get().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/suspects", || look().to(show))];
 
 /// Groups of near-copies, pictures of a group, and outliers that are shown.
 const GROUPS: usize = 24;
@@ -30,10 +30,10 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         Some(published) => Some(visit.rooms().findings(&project, published).await),
         None => None,
     };
+    let waiting = seen.as_ref().is_some_and(|seen| !seen.fresh);
     let body = html! {
         h1 { "Suspects" }
-        div #findings data-live="version pool ready" data-project=(project.id) hx-get=(visit.address())
-            hx-select="#findings" hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+        div #findings data-live="version pool ready" data-project=(project.id) data-waiting=[waiting.then_some("")] {
             @match seen.map(|seen| (seen.made, seen.fresh)) {
                 None => p.lead { "No version serves yet: suspects come with the first training." },
                 Some((None, _)) => p.lead role="status" {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use maud::{Markup, html};
 use moka::future::Cache;
@@ -12,13 +12,13 @@ use tokio::sync::Semaphore;
 
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::{Entry, PATH, at};
+use super::{Entry, PATH, at, look};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::task::Task;
 use crate::labelstudio::{Media, MediaError};
 use crate::vision::{self, Limits, VisionError};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/thumbnails/{task}", || web::get().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/thumbnails/{task}", || look().to(show))];
 
 /// Longest side of a thumbnail, pixels: sharp at twice the density of a tile's half.
 const SIDE_PX: u32 = 320;

@@ -15,14 +15,14 @@ use super::layout::{Place, Tab, page, project_path, title_of};
 use super::refusal::Refusal;
 use super::visit::Visit;
 use super::words::{count, percent, time};
-use super::{Entry, at};
+use super::{Entry, at, look};
 use crate::models::HeadCard;
 use crate::storage::Project;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at("/projects/{project}/versions", || web::get().to(show)),
-    at("/projects/{project}/versions/compare", || web::get().to(compare::show)),
-    at("/projects/{project}/versions/{number}/file", || web::get().to(actions::download)),
+    at("/projects/{project}/versions", || look().to(show)),
+    at("/projects/{project}/versions/compare", || look().to(compare::show)),
+    at("/projects/{project}/versions/{number}/file", || look().to(actions::download)),
     at("/projects/{project}/versions/{number}/activate", || web::post().to(actions::activate)),
     at("/projects/{project}/pin", || web::post().to(actions::pin)),
 ];
@@ -62,8 +62,7 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
             (actions::pin_form(&visit, &project))
             @if versions.len() > 1 { (compare::form(&project, &numbers)) }
         }
-        div #versions data-live="version" data-project=(project.id) hx-get=(visit.address()) hx-select="#versions"
-            hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+        div #versions data-live="version" data-project=(project.id) {
             @if versions.is_empty() {
                 p { "There is no version yet: the first comes with labelled images of at least two classes." }
             } @else {

@@ -100,11 +100,6 @@ impl Visit {
         matches!(self.visitor.way_in, WayIn::Session(_))
     }
 
-    /// Path and query of this page.
-    pub fn address(&self) -> String {
-        self.request.uri().path_and_query().map_or_else(String::new, ToString::to_string)
-    }
-
     /// The hidden field that every form which changes something must hold.
     pub fn token(&self) -> Markup {
         html! { input type="hidden" name=(TOKEN_FIELD) value=(self.visitor.token); }

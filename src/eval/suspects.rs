@@ -91,7 +91,7 @@ pub fn stop_hint(evaluations: &[&Evaluation], kappas: Vec<f64>) -> StopHint {
     let reason = match gain {
         _ if kappas.len() < STABLE_ROUNDS || gain.is_none() => {
             format!(
-                "too early to say: {} rounds of labels so far, {} are needed",
+                "too early to say: {} of the {} rounds of labels it takes",
                 kappas.len() + 1,
                 STABLE_ROUNDS + 1
             )

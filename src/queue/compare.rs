@@ -83,7 +83,7 @@ fn compare(pool: &Embeddings, config: &LabelConfig, before: &Serving, after: &Se
 
 /// What a head answers, and how sure it is; for multiple choice all classes it ticks, as sure as the least sure of its
 /// decisions.
-fn answer(head: &ServingHead, spec: &HeadSpec, row: &[f32]) -> Option<(String, f32)> {
+pub(super) fn answer(head: &ServingHead, spec: &HeadSpec, row: &[f32]) -> Option<(String, f32)> {
     let probabilities = head.probabilities(row).ok()?;
     let named = spec.classes.iter().zip(&probabilities);
     if spec.kind == ChoiceKind::Multiple {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{ContentHash, TaskId};
 use crate::model::{BackboneSpec, Features, Group};
 use crate::ranking::{Points, Space};
 
@@ -15,6 +15,14 @@ const SPACE_SAMPLE: usize = 4_000;
 
 /// The space is fitted again when the rows have grown by this factor since.
 const SPACE_GROWTH: usize = 2;
+
+/// What is known of a task's image beside its embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    pub hash: ContentHash,
+    /// When it was taken, Unix microseconds, where its task or name says so.
+    pub taken_at: Option<i64>,
+}
 
 /// Half floats, `n x dim`, with the tasks they belong to, and the same rows in the space of distances.
 pub(super) struct Embeddings {
@@ -25,6 +33,7 @@ pub(super) struct Embeddings {
     /// Name of the task variable that holds the image.
     image_key: String,
     tasks: Vec<TaskId>,
+    images: Vec<Image>,
     places: HashMap<TaskId, usize>,
     rows: Vec<f16>,
     space: Option<Arc<Space>>,
@@ -42,6 +51,7 @@ impl Embeddings {
             capacity: bytes / (dim.max(1) * size_of::<f16>()),
             image_key: String::new(),
             tasks: Vec::new(),
+            images: Vec::new(),
             places: HashMap::new(),
             rows: Vec::new(),
             space: None,
@@ -57,6 +67,7 @@ impl Embeddings {
         }
         image_key.clone_into(&mut self.image_key);
         self.tasks.clear();
+        self.images.clear();
         self.places.clear();
         self.rows.clear();
         self.space = None;
@@ -77,36 +88,46 @@ impl Embeddings {
         self.tasks.len() >= self.capacity
     }
 
-    /// Takes a task's embedding in, in place of an older one.
-    pub fn insert(&mut self, task: TaskId, vector: &[f32]) {
+    /// Takes a task's embedding in, in place of an older one; false if nothing is new.
+    pub fn insert(&mut self, task: TaskId, image: Image, vector: &[f32]) -> bool {
         if let Some(&place) = self.places.get(&task) {
+            let known = std::mem::replace(&mut self.images[place], image);
+            if known.hash == image.hash {
+                return known != image;
+            }
             self.rows[place * self.dim..(place + 1) * self.dim].convert_from_f32_slice(vector);
             // Its point is made again with those of new rows.
             self.points.truncate(place * self.space.as_ref().map_or(0, |space| space.dim()));
-        } else if !self.is_full() {
+        } else if self.is_full() {
+            return false;
+        } else {
             self.places.insert(task, self.tasks.len());
             self.tasks.push(task);
+            self.images.push(image);
             let start = self.rows.len();
             self.rows.resize(start + self.dim, f16::ZERO);
             self.rows[start..].convert_from_f32_slice(vector);
         }
+        true
     }
 
-    /// Drops tasks that are no more, where they are enough to be worth the copying.
-    pub fn retain(&mut self, is_alive: impl Fn(TaskId) -> bool) {
+    /// Drops tasks that are no more, where they are enough to be worth the copying; false if none is dropped.
+    pub fn retain(&mut self, is_alive: impl Fn(TaskId) -> bool) -> bool {
         let gone = self.tasks.iter().filter(|task| !is_alive(**task)).count();
         if gone * 10 < self.tasks.len().max(10) {
-            return;
+            return false;
         }
         let (tasks, rows) = (std::mem::take(&mut self.tasks), std::mem::take(&mut self.rows));
-        for (task, row) in
-            tasks.into_iter().zip(rows.chunks_exact(self.dim)).filter(|(task, _)| is_alive(*task))
-        {
+        let images = std::mem::take(&mut self.images);
+        let known = tasks.into_iter().zip(images).zip(rows.chunks_exact(self.dim));
+        for ((task, image), row) in known.filter(|((task, _), _)| is_alive(*task)) {
             self.tasks.push(task);
+            self.images.push(image);
             self.rows.extend_from_slice(row);
         }
         self.places = self.tasks.iter().enumerate().map(|(place, task)| (*task, place)).collect();
         self.points.clear();
+        true
     }
 
     /// Brings the points up to date with the rows: afterwards [`Embeddings::points`] answers for every task.
@@ -134,6 +155,10 @@ impl Embeddings {
 
     pub fn task(&self, place: usize) -> TaskId {
         self.tasks[place]
+    }
+
+    pub fn image(&self, place: usize) -> Image {
+        self.images[place]
     }
 
     /// The points at some places.

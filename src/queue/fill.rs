@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::embedded::Image;
 use super::{Queue, QueueError, lock};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::LabelConfig;
+use crate::domain::taken::taken_at;
 use crate::domain::task::Task;
 use crate::embed::Wanted;
 use crate::storage::{EventRecord, Project, ProjectInfo, TaskRecord};
@@ -157,10 +159,15 @@ impl Queue {
                 tracing::warn!(%project, "pool memory is full: further tasks are not ranked; raise --pool-memory-mb");
                 break;
             }
-            let tasks = self.0.storage.tasks_page(project, after, PAGE).await?;
-            let Some(last) = tasks.last().map(|task| task.id) else { break };
+            lock(&pool.marks).reading = true;
+            let read = self.0.storage.tasks_page(project, after, PAGE).await;
+            let last = read.as_ref().ok().and_then(|tasks| tasks.last()).map(|task| task.id);
+            lock(&pool.marks).page_read(last);
+            let tasks = read?;
+            if tasks.is_empty() {
+                break;
+            }
             self.embed_tasks(project, &key, tasks).await?;
-            lock(&pool.marks).seen = Some(last);
             seen(self.progress(project).await?);
         }
         let progress = self.progress(project).await?;
@@ -173,11 +180,17 @@ impl Queue {
     }
 
     async fn fill_changed(&self, project: ProjectId, key: &str) -> Result<(), QueueError> {
-        let changed: Vec<TaskId> =
-            std::mem::take(&mut lock(&self.pool(project).marks).changed).into_iter().collect();
-        for ids in changed.chunks(PAGE as usize) {
-            let tasks = self.0.storage.tasks(project, ids).await?;
-            self.embed_tasks(project, key, tasks).await?;
+        let pool = self.pool(project);
+        let changed: Vec<TaskId> = std::mem::take(&mut lock(&pool.marks).changed).into_iter().collect();
+        for (page, ids) in changed.chunks(PAGE as usize).enumerate() {
+            let embedded = async {
+                let tasks = self.0.storage.tasks(project, ids).await?;
+                self.embed_tasks(project, key, tasks).await
+            };
+            // Nobody else would look at the rest again.
+            embedded.await.inspect_err(|_| {
+                lock(&pool.marks).changed.extend(&changed[page * PAGE as usize..]);
+            })?;
         }
         Ok(())
     }
@@ -190,10 +203,12 @@ impl Queue {
     ) -> Result<(), QueueError> {
         let pool = self.pool(project);
         let mut wanted = Vec::with_capacity(tasks.len());
+        let mut ids = Vec::with_capacity(tasks.len());
         for task in tasks {
             let task = Task::from(task);
             match task.image_source(key) {
                 Ok(source) => {
+                    ids.push((task.id, taken_at(&task.data, source)));
                     wanted.push(Wanted {
                         project,
                         task: task.id,
@@ -204,15 +219,18 @@ impl Queue {
                 Err(error) => drop(lock(&pool.marks).failed.insert(task.id, error.to_string())),
             }
         }
-        let ids: Vec<TaskId> = wanted.iter().map(|wanted| wanted.task).collect();
-        let batch = self.0.embedder.embed_quietly(wanted).await?;
+        let batch = self.0.embedder.embed_quietly(wanted).await.inspect_err(|_| {
+            // Nobody else would look at them again.
+            lock(&pool.marks).changed.extend(ids.iter().map(|(task, _)| *task));
+        })?;
         let mut embeddings = pool.embeddings(key).await;
         let mut marks = lock(&pool.marks);
-        for (task, embedded) in ids.into_iter().zip(batch) {
+        for ((task, taken_at), embedded) in ids.into_iter().zip(batch) {
             match embedded {
                 Ok(embedded) => {
                     marks.failed.remove(&task);
-                    embeddings.insert(task, &embedded.vector);
+                    let image = Image { hash: embedded.hash, taken_at };
+                    marks.revision += u64::from(embeddings.insert(task, image, &embedded.vector));
                 }
                 Err(error) => {
                     tracing::debug!(%project, %task, %error, "task not in the pool");

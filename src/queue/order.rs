@@ -114,8 +114,9 @@ impl Queue {
         let pool = self.pool(project);
         let mut embeddings = pool.embeddings(&key).await;
         tokio::task::spawn_blocking(move || {
-            embeddings.retain(|task| states.contains_key(&task));
+            let dropped = embeddings.retain(|task| states.contains_key(&task));
             let mut marks = lock(&pool.marks);
+            marks.revision += u64::from(dropped);
             marks.failed.retain(|task, _| states.contains_key(task));
             marks.embedded = embeddings.len();
             drop(marks);

@@ -13,7 +13,7 @@ use super::{Result, StorageError};
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
 /// Name and texts of each migration, in order; a published one never changes.
-const MIGRATIONS: [(&str, &str, &str); 5] = [
+const MIGRATIONS: [(&str, &str, &str); 6] = [
     (
         "initial",
         include_str!("../../migrations/sqlite/0001_initial.sql"),
@@ -38,6 +38,11 @@ const MIGRATIONS: [(&str, &str, &str); 5] = [
         "dashboard",
         include_str!("../../migrations/sqlite/0005_dashboard.sql"),
         include_str!("../../migrations/postgres/0005_dashboard.sql"),
+    ),
+    (
+        "tags by time",
+        include_str!("../../migrations/sqlite/0006_tags_by_time.sql"),
+        include_str!("../../migrations/postgres/0006_tags_by_time.sql"),
     ),
 ];
 

@@ -12,6 +12,8 @@ use crate::domain::ids::{ContentHash, ProjectId};
 pub struct TaggedImage {
     pub tag: String,
     pub content_hash: ContentHash,
+    /// When it was chosen, Unix microseconds.
+    pub tagged_at: i64,
 }
 
 impl Storage {
@@ -81,16 +83,26 @@ impl Storage {
     /// # Errors
     /// When the database fails or a row can't be read.
     pub async fn tagged_images(&self) -> Result<Vec<TaggedImage>> {
-        let found = sqlx::query("SELECT tag, content_hash FROM tags ORDER BY tag, tagged_at, place")
-            .fetch_all(&self.read)
-            .await?;
+        let found =
+            sqlx::query("SELECT tag, content_hash, tagged_at FROM tags ORDER BY tag, tagged_at, place")
+                .fetch_all(&self.read)
+                .await?;
         let read = |row: &sqlx::any::AnyRow| {
             Ok(TaggedImage {
                 tag: row.try_get("tag")?,
                 content_hash: hash(&row.try_get::<String, _>("content_hash")?)?,
+                tagged_at: row.try_get("tagged_at")?,
             })
         };
         found.iter().map(read).collect()
+    }
+
+    /// When an image was last tagged, Unix microseconds; `None` while none is. A look at an index.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_tagged_at(&self) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar("SELECT MAX(tagged_at) FROM tags").fetch_one(&self.read).await?)
     }
 }
 

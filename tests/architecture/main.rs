@@ -21,7 +21,7 @@ const LEVELS: &[&[&str]] = &[
     &["storage", "blobs", "labelstudio", "ranking"],
     // A backbone says what input it wants in vision's words, so it stands above.
     &["model"],
-    &["vision", "eval", "access"],
+    &["vision", "eval", "projection", "access"],
     &["domain"],
 ];
 
@@ -38,6 +38,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config", "main"]),
     ("utoipa", &["http"]),
     ("maud", &["dashboard"]),
+    ("bhtsne", &["projection"]),
     ("SystemTime::now", &["config", "app", "cli", "main"]),
     ("Timestamp::now", &["config", "app", "cli", "main"]),
     ("Zoned::now", &["config", "app", "cli", "main"]),

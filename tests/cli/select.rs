@@ -76,6 +76,7 @@ fn wrong_lines_say_what_to_do() {
     assert!(said("--strategy margin").contains("needs a trained head"));
     assert!(said("--tag a --extend").contains("no tag `a`"));
     assert!(said("-n 0").contains("1.."));
+    assert!(said("--tag a<b").contains("letters, digits"));
     chosen(&folder, "-n 2 --tag a");
     assert!(said("--tag a").contains("has 2 images already"));
     assert!(folder.complains("select nowhere --data-dir data").contains("no folder"));

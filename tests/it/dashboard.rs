@@ -1,6 +1,7 @@
 //! The dashboard as its visitors see it.
 
 mod access;
+mod map;
 mod pictures;
 mod project;
 mod projects;

@@ -9,13 +9,16 @@ fn hash(number: u32) -> ContentHash {
 pub async fn tags_keep_their_images_in_order(database: &Database) {
     let storage = database.open().await;
     assert_eq!(storage.tagged_images().await.unwrap(), []);
+    assert_eq!(storage.last_tagged_at().await.unwrap(), None);
     let first: Vec<ContentHash> = (0..250).rev().map(hash).collect();
     storage.tag_images("coreset_30", &first, 5).await.unwrap();
     storage.tag_images("a", &[hash(7)], 6).await.unwrap();
     // Once more, and one that is new.
     storage.tag_images("coreset_30", &[hash(3), hash(900)], 7).await.unwrap();
     storage.tag_images("coreset_30", &[], 8).await.unwrap();
+    assert_eq!(storage.last_tagged_at().await.unwrap(), Some(7));
     let found = storage.tagged_images().await.unwrap();
+    assert_eq!(found[0].tagged_at, 6);
     assert_eq!((found[0].tag.as_str(), found[0].content_hash), ("a", hash(7)));
     let of_coreset: Vec<ContentHash> = found[1..].iter().map(|image| image.content_hash).collect();
     assert_eq!(of_coreset, [first, vec![hash(900)]].concat());

@@ -1,6 +1,9 @@
-// Follows changes: the server names what changed, and each part of the page that shows it fetches itself again.
+// Follows changes: the server names what changed, and each part of the page that shows it is fetched again.
 "use strict";
 (() => {
+  const REST = 1000; // milliseconds between two requests of a part, where it does not say otherwise
+  const LOOK_AGAIN = 2000; // milliseconds between two looks at what is still being made
+
   const parts = () => [...document.querySelectorAll("[data-live]")];
   const badge = document.getElementById("live");
   let source = null;
@@ -11,14 +14,41 @@
     return (!project || Number(project) === change.project) && change.kinds.some((kind) => kinds.includes(kind));
   };
 
+  const asked = new Map(); // by id of a part: when it was asked for last
+  const later = new Set(); // ids of those that are asked for after a rest
+
+  const ask = (part) => {
+    asked.set(part.id, performance.now());
+    const id = `#${part.id}`;
+    const how = { source: part, target: part, select: id, swap: "outerHTML" };
+    // What fails now is asked for at the next change.
+    window.htmx.ajax("GET", location.pathname + location.search, how).catch(() => {});
+  };
+
   // Who reads or fills in a part with the keyboard keeps it until they leave it.
   const renew = (part) => {
     if (part.contains(document.activeElement)) {
       part.dataset.stale = "";
-    } else {
-      window.htmx.trigger(part, "changed");
+      return;
+    }
+    const last = asked.get(part.id) ?? -Infinity;
+    const rest = last + Number(part.dataset.rest ?? REST) - performance.now();
+    if (rest <= 0) {
+      ask(part);
+    } else if (!later.has(part.id)) {
+      later.add(part.id);
+      setTimeout(() => {
+        later.delete(part.id);
+        const now = document.getElementById(part.id);
+        if (now) renew(now);
+      }, rest);
     }
   };
+
+  // What was ready before anybody listened is told to nobody.
+  setInterval(() => {
+    if (!document.hidden) document.querySelectorAll("[data-waiting]").forEach(renew);
+  }, LOOK_AGAIN);
 
   const follow = () => {
     if (source || document.hidden || parts().length === 0) return;

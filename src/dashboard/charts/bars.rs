@@ -16,7 +16,7 @@ struct Size {
 
 const WIDE: Size = Size { width: 420.0, names: 140.0, figures: 90.0, name: 18 };
 /// For a tile of a list.
-const SMALL: Size = Size { width: 240.0, names: 92.0, figures: 58.0, name: 11 };
+const SMALL: Size = Size { width: 240.0, names: 92.0, figures: 66.0, name: 11 };
 
 /// Most bars that are drawn.
 const MOST: usize = 40;

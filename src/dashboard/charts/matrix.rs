@@ -9,6 +9,9 @@ const CELL: f64 = 46.0;
 const NAMES: f64 = 130.0;
 const EDGE: f64 = 10.0;
 
+/// What the slanted name of the last column reaches beyond it.
+const SLANT: f64 = 36.0;
+
 /// Most classes that are drawn; a table holds more.
 const MOST: usize = 24;
 
@@ -57,5 +60,5 @@ pub(in crate::dashboard) fn matrix(classes: &[String], counts: &[Vec<usize>]) ->
             }
         }
     };
-    frame(side, side, "Confusion matrix", &says, &drawn)
+    frame(side + SLANT, side, "Confusion matrix", &says, &drawn)
 }

@@ -69,7 +69,7 @@ pub(super) async fn show(visit: Visit, pair: Query<Pair>) -> Result<HttpResponse
         h1 { "Version " (a) " and version " (b) }
         (table(&visit, &project, &measured, live))
         section #changes.card aria-label="Changed answers" data-live="ready" data-project=(project.id)
-            hx-get=(visit.address()) hx-select="#changes" hx-swap="outerHTML" hx-trigger="changed throttle:1s" {
+            data-waiting=[(!seen.fresh).then_some("")] {
             h2 { "Answers that changed" }
             @match &seen.made {
                 None => p role="status" { "The versions are being compared. This page follows by itself, or load it again in a moment." },

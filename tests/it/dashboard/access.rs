@@ -153,6 +153,10 @@ async fn on_loopback_it_is_open_says_so_and_answers_to_no_other_name() {
     }
     let local = visitor.request(Method::GET, "/ui").header("host", format!("localhost:{port}"));
     assert_eq!(visitor.send(local).await.status, 200);
+    // Who only asks whether it is there gets the headers alone.
+    let glance = visitor.request(Method::HEAD, "/ui");
+    let seen = visitor.send(glance).await;
+    assert_eq!((seen.status, seen.text.as_str()), (200, ""));
     server.stop().await;
 }
 

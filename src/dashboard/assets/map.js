@@ -1,0 +1,558 @@
+// The map on a canvas: pan, zoom, look at a point, open its task, select a rectangle. What the server drew stays for
+// those without scripts; points come as plain numbers (src/dashboard/map/points.rs).
+"use strict";
+(() => {
+  const SIDE = 1000; // of the map, in its own units
+  const CELLS = 128; // of the index, along each side
+  const REACH = 14; // a point is hit from so far, in CSS pixels
+  const CLICK = 4; // a pointer that moves less is a click
+  const ZOOM = [0.02, 400]; // CSS pixels of a unit
+  const THUMB_DELAY = 80; // milliseconds a point is looked at before its image is asked for
+
+  const form = document.getElementById("map-tag");
+  const told = document.getElementById("map-told"); // of the selection
+  const said = document.createElement("output"); // of the point that is looked at by keys
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { alpha: false });
+  const tip = document.createElement("div");
+  const thumb = document.createElement("img");
+  const words = document.createElement("div");
+  const tools = document.createElement("div");
+  let section = null;
+  let points = null;
+  let loaded = ""; // what the points were made from
+  let pointer = null; // where the mouse is on the canvas
+  let view = null; // x and y of the middle in the map's units, and CSS pixels of a unit
+  let hovered = -1;
+  let rectangle = null;
+  let selecting = false;
+  let waiting = 0;
+  let frame = 0;
+  let image = null; // all points, drawn
+  let fresh = false; // whether they still are where they should be
+  let colours = null;
+
+  // ---- points
+
+  const read = (buffer) => {
+    const head = new DataView(buffer);
+    if (head.getUint32(0) !== 0x77766d31) throw new Error("these are no points");
+    const n = head.getUint32(4, true);
+    const ids = new Float64Array(buffer, 8, n);
+    const x = new Float32Array(buffer, 8 + 8 * n, n);
+    const y = new Float32Array(buffer, 8 + 12 * n, n);
+    const colour = new Uint8Array(buffer, 8 + 16 * n, n);
+    const size = new Uint8Array(buffer, 8 + 17 * n, n);
+    return { n, ids, x, y, colour, size, order: order(n, colour, size), ...index(n, x, y) };
+  };
+
+  // The grey first, the large last, so that they lie on top.
+  const order = (n, colour, size) => {
+    const none = Number(section.dataset.none);
+    const starts = new Uint32Array(258);
+    const key = (i) => (size[i] > 0 ? 1 + size[i] : Number(colour[i] !== none));
+    for (let i = 0; i < n; i++) starts[key(i) + 1]++;
+    for (let k = 1; k < starts.length; k++) starts[k] += starts[k - 1];
+    const sorted = new Uint32Array(n);
+    for (let i = 0; i < n; i++) sorted[starts[key(i)]++] = i;
+    return sorted;
+  };
+
+  const cell = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value / SIDE) * CELLS)));
+
+  // Points by cells of a grid: those of cell c are `inside[starts[c] .. starts[c + 1]]`.
+  const index = (n, x, y) => {
+    const starts = new Uint32Array(CELLS * CELLS + 1);
+    const of = (i) => cell(y[i]) * CELLS + cell(x[i]);
+    for (let i = 0; i < n; i++) starts[of(i) + 1]++;
+    for (let c = 0; c < CELLS * CELLS; c++) starts[c + 1] += starts[c];
+    const next = starts.slice();
+    const inside = new Uint32Array(n);
+    for (let i = 0; i < n; i++) inside[next[of(i)]++] = i;
+    return { starts, inside };
+  };
+
+  // Calls `see` for each point in a rectangle of the map.
+  const within = (box, see) => {
+    for (let row = cell(box.bottom); row <= cell(box.top); row++) {
+      const from = points.starts[row * CELLS + cell(box.left)];
+      const to = points.starts[row * CELLS + cell(box.right) + 1];
+      for (let k = from; k < to; k++) {
+        const i = points.inside[k];
+        const [x, y] = [points.x[i], points.y[i]];
+        if (x >= box.left && x <= box.right && y >= box.bottom && y <= box.top) see(i, x, y);
+      }
+    }
+  };
+
+  const nearest = (x, y, reach) => {
+    let [best, distance] = [-1, reach * reach];
+    within({ left: x - reach, right: x + reach, bottom: y - reach, top: y + reach }, (i, px, py) => {
+      const square = (px - x) ** 2 + (py - y) ** 2;
+      if (square <= distance) [best, distance] = [i, square];
+    });
+    return best;
+  };
+
+  // ---- drawing
+
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  const channels = (text) => {
+    const hex = /^#([0-9a-f]{6})$/i.exec(text);
+    const n = hex ? parseInt(hex[1], 16) : 0x808080;
+    return [n >> 16, (n >> 8) & 255, n & 255];
+  };
+
+  const palette = () => {
+    const ramp = section.dataset.ramp !== undefined;
+    const names = Array.from({ length: 256 }, () => "--map-none");
+    for (let k = 0; k < (ramp ? Number(section.dataset.steps) : 10); k++) names[k] = `--map-${ramp ? "r" : "c"}${k}`;
+    const known = new Map();
+    const of = (name) => known.get(name) ?? known.set(name, channels(style(name))).get(name);
+    colours = { points: names.map(of), ground: channels(style("--card")), behind: style("--card"), text: style("--text") };
+  };
+
+  // A disc with a soft edge: steps from its middle, and how much of each pixel it covers, of 256.
+  const disc = (radius, width) => {
+    const steps = [];
+    const cover = [];
+    for (let dy = -Math.ceil(radius); dy <= Math.ceil(radius); dy++) {
+      for (let dx = -Math.ceil(radius); dx <= Math.ceil(radius); dx++) {
+        const share = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(dx, dy)));
+        if (share > 0.04) {
+          steps.push(dy * width + dx);
+          cover.push(Math.round(share * 256));
+        }
+      }
+    }
+    return { steps: Int32Array.from(steps), cover: Int32Array.from(cover), margin: Math.ceil(radius) + 1 };
+  };
+
+  const pixel = ([r, g, b]) => (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
+
+  const drawPoints = (ratio) => {
+    const { width, height } = canvas;
+    const bytes = new Uint32Array(image.data.buffer);
+    bytes.fill(pixel(colours.ground));
+    const nearer = Math.max(1, view.scale / fitting()) ** 0.3;
+    const small = Math.min(5, (points.n > 20000 ? 1.4 : points.n > 5000 ? 2 : 2.8) * nearer);
+    const discs = Array.from({ length: 9 }, (_, k) => disc((small + k * 0.45) * ratio, width));
+    const scale = view.scale * ratio;
+    const [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
+    const { x, y, colour, size, order: sorted } = points;
+    for (let k = 0; k < sorted.length; k++) {
+      const i = sorted[k];
+      const [px, py] = [Math.round(left + x[i] * scale), Math.round(top - y[i] * scale)];
+      const { steps, cover, margin } = discs[(size[i] + 31) >> 5];
+      if (px < margin || py < margin || px >= width - margin || py >= height - margin) continue;
+      const rgb = colours.points[colour[i]];
+      const [r, g, b] = rgb;
+      const whole = pixel(rgb);
+      const middle = py * width + px;
+      for (let s = 0; s < steps.length; s++) {
+        const at = middle + steps[s];
+        const share = cover[s];
+        if (share === 256) {
+          bytes[at] = whole;
+        } else {
+          const under = bytes[at];
+          const mix = (above, below) => (above * share + below * (256 - share)) >> 8;
+          bytes[at] =
+            (0xff000000 | (mix(b, (under >> 16) & 255) << 16) | (mix(g, (under >> 8) & 255) << 8) | mix(r, under & 255)) >>> 0;
+        }
+      }
+    }
+  };
+
+  const draw = () => {
+    frame = 0;
+    if (!points || !view || canvas.width === 0) return;
+    const began = performance.now();
+    const ratio = canvas.width / canvas.clientWidth;
+    if (!image || image.width !== canvas.width || image.height !== canvas.height) {
+      image = context.createImageData(canvas.width, canvas.height);
+      fresh = false;
+    }
+    if (!fresh) drawPoints(ratio);
+    fresh = true;
+    context.putImageData(image, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (rectangle) {
+      const [left, top] = toScreen(rectangle.left, rectangle.top);
+      const [right, bottom] = toScreen(rectangle.right, rectangle.bottom);
+      for (const [colour, width] of [[colours.behind, 5], [colours.text, 2]]) {
+        context.strokeStyle = colour;
+        context.lineWidth = width;
+        context.strokeRect(left, top, right - left, bottom - top);
+      }
+    }
+    if (hovered >= 0) {
+      const [x, y] = toScreen(points.x[hovered], points.y[hovered]);
+      context.strokeStyle = colours.text;
+      context.lineWidth = 2;
+      context.beginPath();
+      context.arc(x, y, 8, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    // For those who measure.
+    canvas.dataset.frame = (performance.now() - began).toFixed(2);
+  };
+
+  // What lies above the points is drawn anew.
+  const redraw = () => {
+    if (!frame) frame = requestAnimationFrame(draw);
+  };
+
+  // The points are.
+  const repaint = () => {
+    fresh = false;
+    redraw();
+  };
+
+  // ---- view
+
+  const toScreen = (x, y) => [
+    canvas.clientWidth / 2 + (x - view.x) * view.scale,
+    canvas.clientHeight / 2 - (y - view.y) * view.scale,
+  ];
+
+  const toMap = (x, y) => [
+    view.x + (x - canvas.clientWidth / 2) / view.scale,
+    view.y - (y - canvas.clientHeight / 2) / view.scale,
+  ];
+
+  // CSS pixels of a unit when all is seen.
+  const fitting = () => Math.max(ZOOM[0], (Math.min(canvas.clientWidth, canvas.clientHeight) - 24) / SIDE);
+
+  const whole = () => {
+    view = { x: SIDE / 2, y: SIDE / 2, scale: fitting() };
+    repaint();
+  };
+
+  // Zooms so that what lies at this place of the canvas stays there.
+  const zoom = (factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
+    if (!view) return;
+    const [mx, my] = toMap(x, y);
+    view.scale = Math.min(ZOOM[1], Math.max(ZOOM[0], view.scale * factor));
+    const [nx, ny] = toMap(x, y);
+    view.x += mx - nx;
+    view.y += my - ny;
+    repaint();
+  };
+
+  const pan = (dx, dy) => {
+    if (!view) return;
+    view.x = Math.min(SIDE, Math.max(0, view.x - dx / view.scale));
+    view.y = Math.min(SIDE, Math.max(0, view.y + dy / view.scale));
+    repaint();
+  };
+
+  const resize = () => {
+    const ratio = window.devicePixelRatio || 1;
+    const size = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * ratio));
+    if (canvas.width === size[0] && canvas.height === size[1] && view) return;
+    [canvas.width, canvas.height] = size;
+    if (!view && canvas.width > 0) whole();
+    fresh = false;
+    // A new size empties the canvas: what comes with the next frame comes too late.
+    draw();
+  };
+
+  // ---- looking at a point
+
+  const nameOf = (colour) => {
+    const entry = document.querySelector(`#map [data-colour="${colour}"] span`);
+    return entry ? entry.textContent : "";
+  };
+
+  const look = (i) => {
+    if (i === hovered) return;
+    hovered = i;
+    clearTimeout(waiting);
+    tip.hidden = i < 0;
+    redraw();
+    if (i < 0) return;
+    const id = points.ids[i];
+    const name = section.dataset.ramp === undefined ? nameOf(points.colour[i]) : "";
+    words.textContent = `Task ${id}${name ? `: ${name}` : ""}`;
+    thumb.hidden = true;
+    thumb.removeAttribute("src");
+    waiting = setTimeout(() => {
+      thumb.alt = `Image of task ${id}`;
+      thumb.src = section.dataset.thumbnails + id;
+    }, THUMB_DELAY);
+    const [x, y] = toScreen(points.x[i], points.y[i]);
+    const right = x > canvas.clientWidth / 2;
+    tip.style.left = `${right ? Math.max(0, x - tip.offsetWidth - 14) : x + 14}px`;
+    tip.style.top = `${canvas.offsetTop + Math.min(Math.max(0, canvas.clientHeight - 190), Math.max(0, y - 40))}px`;
+  };
+
+  const lookAt = (x, y) => {
+    if (points && view) look(nearest(...toMap(x, y), REACH / view.scale));
+  };
+
+  const open = () => {
+    if (hovered >= 0 && section.dataset.task) window.open(section.dataset.task + points.ids[hovered], "_blank", "noopener,noreferrer");
+  };
+
+  // ---- selecting
+
+  const select = (box) => {
+    rectangle = box;
+    redraw();
+    if (!box) {
+      // Nothing is tagged by an oversight: the form wants all four.
+      for (const name of ["left", "right", "bottom", "top"]) form.elements[name].value = "";
+      told.textContent = "";
+      return;
+    }
+    // What is on an edge stays inside when rounded.
+    for (const [name, round] of [["left", Math.floor], ["right", Math.ceil], ["bottom", Math.floor], ["top", Math.ceil]]) {
+      box[name] = Math.min(SIDE, Math.max(0, round(box[name] * 100) / 100));
+      form.elements[name].value = box[name];
+    }
+    let count = 0;
+    within(box, () => count++);
+    told.textContent = `${count} ${count === 1 ? "image" : "images"} in the rectangle`;
+  };
+
+  const typed = () => {
+    const box = {};
+    for (const name of ["left", "right", "bottom", "top"]) box[name] = form.elements[name].valueAsNumber;
+    const good = Object.values(box).every(Number.isFinite) && box.left <= box.right && box.bottom <= box.top;
+    rectangle = good ? box : null;
+    let count = 0;
+    if (good && points) within(box, () => count++);
+    told.textContent = good && points ? `${count} ${count === 1 ? "image" : "images"} in the rectangle` : "";
+    redraw();
+  };
+
+  const visible = () => {
+    const [left, top] = toMap(0, 0);
+    const [right, bottom] = toMap(canvas.clientWidth, canvas.clientHeight);
+    select({ left, right, bottom, top });
+    form.elements.tag.focus();
+  };
+
+  const choose = (on) => {
+    selecting = on;
+    tools.querySelector("[aria-pressed]").setAttribute("aria-pressed", String(on));
+  };
+
+  // ---- hands
+
+  const hands = new Map(); // pointers that are down
+  let grip = null; // where one went down, and whether it selects
+
+  const place = (event) => {
+    const frameOf = canvas.getBoundingClientRect();
+    return [event.clientX - frameOf.left - canvas.clientLeft, event.clientY - frameOf.top - canvas.clientTop];
+  };
+
+  const spread = () => {
+    const [a, b] = [...hands.values()];
+    return { x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2, distance: Math.hypot(a[0] - b[0], a[1] - b[1]) || 1 };
+  };
+
+  const box = (from, to) => {
+    const [a, b] = [toMap(...from), toMap(...to)];
+    return {
+      left: Math.min(a[0], b[0]), right: Math.max(a[0], b[0]), bottom: Math.min(a[1], b[1]), top: Math.max(a[1], b[1]),
+    };
+  };
+
+  // However it ended: a canvas that leaves the page for a moment is not told.
+  const letGo = (event) => {
+    if (hands.delete(event.pointerId)) grip = null;
+  };
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!view || !points || event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    const at = place(event);
+    hands.set(event.pointerId, at);
+    grip = hands.size === 1 ? { from: at, moved: false, selects: event.shiftKey || selecting } : null;
+  });
+
+  canvas.addEventListener("pointermove", (event) => {
+    if (!view || !points) return;
+    const at = place(event);
+    pointer = event.pointerType === "mouse" ? at : null;
+    if (event.buttons === 0) letGo(event);
+    const before = hands.get(event.pointerId);
+    if (!before) {
+      lookAt(...at);
+      return;
+    }
+    if (hands.size === 2) {
+      const was = spread();
+      hands.set(event.pointerId, at);
+      const is = spread();
+      pan(is.x - was.x, is.y - was.y);
+      zoom(is.distance / was.distance, is.x, is.y);
+      return;
+    }
+    hands.set(event.pointerId, at);
+    if (!grip) return;
+    if (!grip.moved && Math.hypot(at[0] - grip.from[0], at[1] - grip.from[1]) < CLICK) return;
+    look(-1);
+    if (grip.selects) {
+      rectangle = box(grip.from, at);
+      redraw();
+    } else {
+      const last = grip.moved ? before : grip.from;
+      pan(at[0] - last[0], at[1] - last[1]);
+    }
+    grip.moved = true;
+  });
+
+  const release = (event) => {
+    const at = hands.get(event.pointerId);
+    if (!at) return;
+    hands.delete(event.pointerId);
+    if (grip) {
+      if (grip.moved && grip.selects) {
+        select(box(grip.from, at));
+        choose(false);
+      } else if (!grip.moved && !grip.selects) {
+        // A finger looks first, and opens what it looks at.
+        const seen = hovered;
+        lookAt(...at);
+        if (event.pointerType === "mouse" || (seen >= 0 && seen === hovered)) open();
+      }
+    }
+    grip = null;
+  };
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", (event) => {
+    letGo(event);
+    select(null);
+  });
+  canvas.addEventListener("lostpointercapture", letGo);
+  canvas.addEventListener("pointerleave", (event) => {
+    pointer = null;
+    if (event.pointerType === "mouse" && hands.size === 0) look(-1);
+  });
+
+  canvas.addEventListener("wheel", (event) => {
+    if (!view) return;
+    event.preventDefault();
+    const lines = event.deltaMode === 1 ? 30 : 1;
+    zoom(Math.exp(-event.deltaY * lines * 0.0015), ...place(event));
+    lookAt(...place(event));
+  }, { passive: false });
+
+  const KEYS = {
+    ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
+    "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: whole,
+    Enter: open, Escape: () => { choose(false); select(null); look(-1); },
+  };
+
+  canvas.addEventListener("keydown", (event) => {
+    const act = KEYS[event.key];
+    if (!act || !view || !points || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+    if (event.key === "Enter" || event.key === "Escape") return;
+    // By keys one looks at what is nearest to the middle.
+    look(-1);
+    look(nearest(view.x, view.y, Math.max(canvas.clientWidth, canvas.clientHeight) / view.scale));
+    said.textContent = hovered >= 0 ? words.textContent : "";
+  });
+
+  // ---- putting it together
+
+  const button = (text, act, pressed) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "quiet";
+    made.textContent = text;
+    if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
+    made.addEventListener("click", act);
+    tools.append(made);
+  };
+
+  const load = async () => {
+    const wanted = section.dataset.points;
+    const of = section;
+    const answer = await fetch(wanted, { credentials: "same-origin" });
+    if (!answer.ok) throw new Error(`the points can't be had: ${answer.status}`);
+    const buffer = await answer.arrayBuffer();
+    if (of !== section) return;
+    const { projection, stamp } = section.dataset;
+    const projected = form.elements.projection.value;
+    points = read(buffer);
+    // Another map: a rectangle of the old one means other images.
+    if (loaded && loaded !== `${projection} ${stamp}`) {
+      const selected = rectangle !== null;
+      select(null);
+      if (selected) told.textContent = "The map has changed: select again.";
+      if (view && projected !== projection) whole();
+    }
+    loaded = `${projection} ${stamp}`;
+    form.elements.map.value = stamp;
+    form.elements.projection.value = projection;
+    look(-1);
+    palette();
+    resize();
+    repaint();
+    if (pointer) lookAt(...pointer);
+    canvas.dataset.points = String(points.n);
+  };
+
+  const attach = () => {
+    section = document.getElementById("map");
+    const figure = document.getElementById("map-figure");
+    if (!figure) return;
+    canvas.setAttribute("aria-label", `${figure.dataset.says}. Arrow keys move, plus and minus zoom, 0 shows all, Enter opens the task in the middle.`);
+    hands.clear();
+    grip = null;
+    const show = () => {
+      if (!figure.isConnected) return;
+      figure.replaceChildren(tools, canvas, tip, said);
+      resize();
+    };
+    if (points) show();
+    const fail = (error) => {
+      if (figure.isConnected) said.textContent = told.textContent = error.message;
+    };
+    load().then(show).catch(fail);
+  };
+
+  canvas.className = "map-canvas";
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "application");
+  tip.className = "map-tip";
+  tip.hidden = true;
+  thumb.className = "thumb";
+  tip.append(thumb, words);
+  tools.className = "map-tools";
+  tools.setAttribute("role", "group");
+  tools.setAttribute("aria-label", "Map");
+  button("Zoom in", () => zoom(1.5));
+  button("Zoom out", () => zoom(1 / 1.5));
+  button("Show all", whole);
+  button("Select a rectangle", () => choose(!selecting), false);
+  button("Select what is visible", visible);
+
+  new ResizeObserver(resize).observe(canvas);
+  const recolour = () => {
+    if (!section || !points) return;
+    palette();
+    repaint();
+  };
+  thumb.addEventListener("load", () => { thumb.hidden = false; });
+  // Also when a window moves to a screen with other pixels.
+  window.addEventListener("resize", resize);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
+  document.body.addEventListener("htmx:afterSettle", () => {
+    if (section && !section.isConnected) attach();
+  });
+  form.addEventListener("input", (event) => {
+    if (event.target.type === "number") typed();
+  });
+  select(null);
+  attach();
+})();

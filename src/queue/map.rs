@@ -1,0 +1,137 @@
+//! The pool as points in the plane, and what is known of each.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+
+use super::compare::answer;
+use super::embedded::Embeddings;
+use super::fill::image_key;
+use super::{Queue, QueueError, lock};
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::domain::label_config::LabelConfig;
+use crate::projection::{Projection, Rows};
+use crate::storage::TaskState;
+
+/// Images on a map at most; of more every second, third and so on. Their points take 26 MB while a map is made.
+pub const MAPPED: usize = 100_000;
+
+/// A project's images in the plane.
+#[derive(Debug)]
+pub struct Map {
+    /// By id.
+    pub tasks: Vec<TaskId>,
+    /// Hashes of their images, in the order of the tasks.
+    pub images: Vec<ContentHash>,
+    /// x and y, 0 to [`crate::projection::SIDE`], in the order of the tasks.
+    pub places: Vec<[f32; 2]>,
+    /// Images the map was made from; the others were placed among them.
+    pub settled: usize,
+    /// Images there are.
+    pub pool: usize,
+}
+
+/// A task's image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub task: TaskId,
+    pub hash: ContentHash,
+    /// Unix microseconds, where its task or name says so.
+    pub taken_at: Option<i64>,
+}
+
+/// What the head that serves says of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub task: TaskId,
+    /// The class; of multiple choice all that are ticked.
+    pub words: String,
+    /// Probability of the answer.
+    pub certainty: f32,
+}
+
+impl Queue {
+    /// Draws what is embedded of a project's tasks, on one thread, until `stop`. Rankings wait only while the points are
+    /// copied.
+    ///
+    /// # Errors
+    /// The project is unknown or has nothing to classify, the database does not answer, or it was stopped.
+    pub async fn map(
+        &self,
+        project: ProjectId,
+        projection: Projection,
+        stop: CancellationToken,
+    ) -> Result<Map, QueueError> {
+        let (_, states, mut embeddings) = self.living(project).await?;
+        tokio::task::spawn_blocking(move || {
+            embeddings.place();
+            let places = embeddings.places(states.into_keys());
+            let pool = places.len();
+            let places: Vec<usize> = places.into_iter().step_by(pool.div_ceil(MAPPED).max(1)).collect();
+            let tasks = places.iter().map(|place| embeddings.task(*place)).collect();
+            let images = places.iter().map(|place| embeddings.image(*place).hash).collect();
+            let points = embeddings.points(&places);
+            drop(embeddings);
+            let rows = Rows { dim: points.dim, values: &points.values };
+            let plane = projection.draw(rows, &|| !stop.is_cancelled())?;
+            Ok(Map { tasks, images, places: plane.places, settled: plane.settled, pool })
+        })
+        .await
+        .map_err(|_| QueueError::Interrupted)?
+    }
+
+    /// The images that are embedded of a project's tasks, by task.
+    ///
+    /// # Errors
+    /// As [`Queue::map`].
+    pub async fn pictures(&self, project: ProjectId) -> Result<Vec<Picture>, QueueError> {
+        let (_, states, embeddings) = self.living(project).await?;
+        let places = embeddings.places(states.into_keys()).into_iter();
+        let picture = |place| {
+            let image = embeddings.image(place);
+            Picture { task: embeddings.task(place), hash: image.hash, taken_at: image.taken_at }
+        };
+        Ok(places.map(picture).collect())
+    }
+
+    /// What the head of this name says of every image, by task; nothing while it has no model.
+    ///
+    /// # Errors
+    /// As [`Queue::map`].
+    pub async fn answers(&self, project: ProjectId, head: &str) -> Result<Vec<Answer>, QueueError> {
+        let (config, states, embeddings) = self.living(project).await?;
+        let serving = self.0.models.serving(project, &config);
+        let head = head.to_owned();
+        let answers = move || {
+            let mut heads = config.heads.iter().zip(&serving.heads);
+            let Some((spec, Some(head))) = heads.find(|(spec, _)| spec.from_name == head) else {
+                return Vec::new();
+            };
+            let mut row = vec![0.0; embeddings.dim()];
+            let places = embeddings.places(states.into_keys()).into_iter();
+            let answer = |place| {
+                embeddings.row(place, &mut row);
+                let (words, certainty) = answer(head, spec, &row)?;
+                Some(Answer { task: embeddings.task(place), words, certainty })
+            };
+            places.filter_map(answer).collect()
+        };
+        tokio::task::spawn_blocking(answers).await.map_err(|_| QueueError::Interrupted)
+    }
+
+    /// A number that grows with every change of a project's embeddings.
+    pub fn revision(&self, project: ProjectId) -> u64 {
+        lock(&self.pool(project).marks).revision
+    }
+
+    /// The label config, the tasks that are not deleted, and the embeddings, which are held until they are dropped.
+    async fn living(&self, project: ProjectId) -> Result<Living, QueueError> {
+        let config = self.config(project).await?;
+        let key = image_key(project, &config)?;
+        let states = self.0.storage.task_states(project).await?;
+        Ok((config, states, self.pool(project).embeddings(&key).await))
+    }
+}
+
+type Living = (LabelConfig, BTreeMap<TaskId, TaskState>, OwnedMutexGuard<Embeddings>);
