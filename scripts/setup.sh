@@ -4,15 +4,18 @@
 #   setup.sh build   what `make run` needs: a C compiler and the Rust toolchain of rust-toolchain.toml
 #   setup.sh demo    the same, and a Python that can make virtual environments
 #   setup.sh test    the same, and what `make test` needs: rustfmt, clippy, cargo-deny, PostgreSQL, curl, Chromium
-#                    with its driver, and a Python that can make virtual environments (Label Studio itself comes
-#                    with its first test)
+#                    with its driver, axe-core by npm, and a Python that can make virtual environments (Label Studio
+#                    itself comes with its first test)
 #
-# Rust and Python 3 must be there. Debian packages come by apt-get, as root or through sudo. cargo-deny is built
-# into target/tools.
+# Rust and Python 3 must be there. Debian packages come by apt-get, as root or through sudo. cargo-deny and axe-core
+# go into target/tools.
 set -eu
 
 # Older ones don't know every key of deny.toml.
 CARGO_DENY=0.20.2
+
+# Checks pages for what keeps people out. Its findings differ from one version to the next.
+AXE=4.14.1
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools=${CARGO_TARGET_DIR:-$root/target}/tools
@@ -48,6 +51,7 @@ packages() {
     fi
     if [ "$1" = test ]; then
         has curl || missing="$missing curl"
+        has npm || missing="$missing nodejs npm"
         has chromedriver || missing="$missing chromium chromium-driver"
         "$root/scripts/postgres-for-tests.sh" find >/dev/null || missing="$missing postgresql"
     fi
@@ -80,6 +84,15 @@ rust_tools() {
     fi
 }
 
+axe() {
+    package=$tools/node_modules/axe-core/package.json
+    grep -q "\"version\": \"$AXE\"" "$package" 2>/dev/null && return
+    say "installing axe-core $AXE"
+    # Nothing of the package runs here: it is a script for the browser.
+    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix "$tools" "axe-core@$AXE" >&2 ||
+        die "npm could not install axe-core; see above"
+}
+
 case "${1:-}" in
 build | demo)
     packages "$1"
@@ -89,6 +102,7 @@ test)
     packages test
     rust
     rust_tools
+    axe
     ;;
 *)
     sed -n '2,13s/^# \{0,1\}//p' "$0" >&2

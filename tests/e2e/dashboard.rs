@@ -1,32 +1,214 @@
 //! The dashboard in a browser.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::accessibility::Axe;
 use crate::support::browser::{Browser, pictures};
-use crate::support::until;
+use crate::support::pictures::to_learn;
+use crate::support::{Backend, Project, stage, until};
 
 /// A phone, a laptop, a large screen; CSS pixels.
 const WIDTHS: [u32; 3] = [390, 1280, 2560];
 
-/// A page is there, and as wide as the window at most.
+/// The width whose pages are checked for what keeps people out, in both colour schemes.
+const CHECKED_WIDTH: u32 = 1280;
+
+/// A page is there with all it shows, and as wide as the window at most.
 const SHOWN: &str = "return document.readyState == 'complete' && !!document.querySelector('main h1')
+    && [...document.images].every(image => image.complete || image.loading == 'lazy')
+    && (!document.getElementById('map-figure') || !!document.querySelector('canvas[data-points]'))
     && document.documentElement.scrollWidth <= innerWidth;";
 
 /// Whatever the page took from another host.
 const FOREIGN: &str = "return performance.getEntriesByType('resource').map(entry => entry.name)
     .filter(name => !name.startsWith(location.origin));";
 
+/// Where a point of the map is in the window, and the task it stands for.
+const POINT: &str = "
+    const done = arguments[arguments.length - 1];
+    const canvas = document.querySelector('.map-canvas');
+    canvas.scrollIntoView({block: 'center'});
+    fetch(document.getElementById('map').dataset.points).then((answer) => answer.arrayBuffer()).then((bytes) => {
+        const n = new DataView(bytes).getUint32(4, true);
+        const [x, y] = [new Float32Array(bytes, 8 + 8 * n, n)[0], new Float32Array(bytes, 8 + 12 * n, n)[0]];
+        const [width, height, frame] = [canvas.clientWidth, canvas.clientHeight, canvas.getBoundingClientRect()];
+        const scale = (Math.min(width, height) - 24) / 1000;
+        done({
+            x: frame.left + canvas.clientLeft + width / 2 + (x - 500) * scale,
+            y: frame.top + canvas.clientTop + height / 2 - (y - 500) * scale,
+            task: new Float64Array(bytes, 8, n)[0],
+        });
+    });";
+
+/// What is told of the point under the mouse, once its picture is there.
+const TIP: &str = "const tip = document.querySelector('.map-tip'); const image = tip.querySelector('img');
+    return !tip.hidden && !image.hidden && image.complete && image.naturalWidth > 0 ? tip.textContent : null;";
+
+/// Tasks of the queue in the order they are shown.
+const ORDER: &str =
+    "return [...document.querySelectorAll('main ol.tiles h2')].map(line => line.textContent);";
+
+/// Two versions over photographs, and open tasks beside them.
+struct Scene {
+    project: Project,
+    backend: Backend,
+    browser: Browser,
+    versions: [String; 2],
+}
+
+impl Scene {
+    fn page(&self, below: &str) -> String {
+        format!("{}/ui/projects/{}{below}", self.backend.url, self.project.id)
+    }
+
+    async fn reads(&self, text: &str) {
+        until(&format!("`{text}` on the page"), async || {
+            let body = self.browser.run("return document.querySelector('main').innerText;").await;
+            body.as_str()?.contains(text).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn the_map_is_hovered_the_queue_reordered_and_a_version_rolled_back() {
+    let Some(stage) = stage().await else { return };
+    let Some(browser) = Browser::open_or_say().await else { return };
+    let project = stage.label_studio.project("looked at").await;
+    let tasks = project.upload(&to_learn(12)).await;
+    let backend = Backend::start(&stage.label_studio, &["--train-trigger", "manual"]).await;
+    let ours = project.connect(&backend).await;
+    let mut versions = [String::new(), String::new()];
+    for (version, part) in versions.iter_mut().zip(tasks[..32].chunks(16)) {
+        for task in part {
+            project.annotate(task).await;
+        }
+        project.start_training(ours).await;
+        let labels = backend.project(project.id).await["annotations"].as_u64().expect("a count");
+        *version = backend.version_over(project.id, labels as usize).await;
+    }
+    let scene = Scene { project, backend, browser, versions };
+    hover_the_map(&scene).await;
+    tag_what_is_visible(&scene).await;
+    reorder(&scene).await;
+    roll_back(&scene).await;
+    look_around_in(&scene.browser, &scene.backend.url, scene.project.id).await;
+}
+
+async fn hover_the_map(scene: &Scene) {
+    let browser = &scene.browser;
+    browser.go_to(&scene.page("/map?projection=neighbours&colour=prediction")).await;
+    until("the map of neighbours", async || {
+        let drawn = "const canvas = document.querySelector('canvas[data-points]');
+            return document.getElementById('map').dataset.projection == 'neighbours' && canvas && canvas.dataset.points;";
+        (browser.run(drawn).await == "48").then_some(())
+    })
+    .await;
+    let point = browser.run_until_told(POINT, &[]).await;
+    let place = ["x", "y"].map(|axis| point[axis].as_f64().expect("a place"));
+    browser.point_at(place[0], place[1], false).await;
+    let told = until("a thumbnail", async || Some(browser.run(TIP).await.as_str()?.to_owned())).await;
+    assert!(told.starts_with("Task "), "{told}");
+    browser.screenshot(&pictures().join("dashboard-map-hover.png")).await;
+
+    let windows = browser.windows().await;
+    browser.point_at(place[0], place[1], true).await;
+    let opened = until("Label Studio in a window of its own", async || {
+        browser.windows().await.into_iter().find(|window| !windows.contains(window))
+    })
+    .await;
+    browser.turn_to(&opened).await;
+    let task = told.trim_start_matches("Task ").split(':').next().expect("a number").to_owned();
+    until("the task in Label Studio", async || {
+        let address = browser.address().await;
+        // Nobody is logged in there: it asks first who wants to see the task.
+        let wanted = format!("/projects/{}/data/%3Ftask%3D{task}", scene.project.id);
+        (address.starts_with(&scene.project.label_studio().url) && address.ends_with(&wanted)).then_some(())
+    })
+    .await;
+    browser.close_for(&windows[0]).await;
+    // What Label Studio's own page complains of is its own.
+    let errors = browser.errors().await;
+    assert!(errors.iter().all(|error| error.starts_with(&scene.project.label_studio().url)), "{errors:?}");
+}
+
+async fn tag_what_is_visible(scene: &Scene) {
+    let browser = &scene.browser;
+    let buttons = "[...document.querySelectorAll('.map-tools button')]";
+    browser
+        .run(&format!("{buttons}.find(one => one.textContent == 'Select what is visible').click();"))
+        .await;
+    assert_eq!(
+        browser.run("return document.getElementById('map-told').textContent;").await,
+        "48 images in the rectangle"
+    );
+    browser.find("#map-tag [name=tag]").await.write("all of it").await;
+    browser.find("#map-tag button").await.click().await;
+    scene.reads("48 images bear the tag now.").await;
+    browser.go_to(&scene.page("/map?colour=tag")).await;
+    scene.reads("all of it (48)").await;
+}
+
+async fn reorder(scene: &Scene) {
+    let browser = &scene.browser;
+    browser.go_to(&scene.page("/queue")).await;
+    let before = until("the order", async || {
+        Some(browser.run(ORDER).await).filter(|order| order.as_array().is_some_and(|order| order.len() > 5))
+    })
+    .await;
+    browser.find("#strategy option[value=k-center]").await.click().await;
+    browser.find("form[method=get] button").await.click().await;
+    scene.reads("Until then the project goes on with automatic").await;
+    scene.reads("now at place").await;
+    assert_ne!(browser.run(ORDER).await, before);
+    browser.screenshot(&pictures().join("dashboard-queue-before-applying.png")).await;
+    assert_eq!(scene.project.settings().await["model_version"], scene.versions[1]);
+
+    browser.find("form[action$='/queue/strategy'] button").await.click().await;
+    scene.reads("This strategy is in use.").await;
+    let shown = until("the new order", async || {
+        Some(browser.run(ORDER).await).filter(|order| order.as_array().is_some_and(|order| order.len() > 5))
+    })
+    .await;
+    assert_ne!(shown[0], before[0], "both strategies begin with the same task: this would show nothing");
+    // Asked but once: whoever asks holds the task.
+    scene.backend.says("strategy=\"k-center\" duration_ms").await;
+    // "1. Task 34": Label Studio gives what the page shows.
+    let expected = shown[0].as_str().and_then(|line| line.rsplit(' ').next()).and_then(|id| id.parse().ok());
+    assert_eq!(scene.project.next().await, expected);
+}
+
+async fn roll_back(scene: &Scene) {
+    let browser = &scene.browser;
+    browser.go_to(&scene.page("/versions")).await;
+    let [first, second] = &scene.versions;
+    assert_eq!(scene.backend.version(scene.project.id).await, *second);
+    browser.find(&format!("button[aria-label='Activate {first}']")).await.click().await;
+    scene.reads("The version serves now.").await;
+    assert_eq!(scene.backend.version(scene.project.id).await, *first);
+    scene.backend.queue_of(scene.project.id, |queue| queue == first).await;
+    let settings: Value = scene.project.settings().await;
+    assert_eq!(settings["model_version"], **first);
+}
+
 /// Opens every page in every width: nothing on the console, nothing from another host, a picture of each. The project's
 /// page also goes to the file that `WEATHERVANE_PICTURE` names.
 pub async fn look_around(server: &str, project: i64) {
     let Some(browser) = Browser::open_or_say().await else { return };
+    look_around_in(&browser, server, project).await;
+}
+
+async fn look_around_in(browser: &Browser, server: &str, project: i64) {
+    let axe = Axe::read_or_say();
     let of_project = |page: &str| format!("/ui/projects/{project}{page}");
     let pages = [
         ("projects", "/ui".to_owned()),
         ("project", of_project("")),
+        ("map", of_project("/map?projection=neighbours&colour=certainty")),
         ("queue", of_project("/queue")),
         ("suspects", of_project("/suspects")),
         ("versions", of_project("/versions")),
+        ("compared", of_project("/versions/compare?a=1&b=2")),
         ("health", "/ui/health".to_owned()),
     ];
     for width in WIDTHS {
@@ -44,6 +226,12 @@ pub async fn look_around(server: &str, project: i64) {
                 std::env::var_os("WEATHERVANE_PICTURE").filter(|_| *name == "project" && width == 1280)
             {
                 std::fs::copy(picture, wanted).expect("a writable file");
+            }
+            if let Some(axe) = axe.as_ref().filter(|_| width == CHECKED_WIDTH) {
+                for scheme in ["dark", "light"] {
+                    browser.prefer(scheme).await;
+                    assert_eq!(axe.serious(browser).await, Vec::<String>::new(), "{path}, {scheme}");
+                }
             }
         }
     }

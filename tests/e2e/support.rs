@@ -1,5 +1,6 @@
 //! Label Studio, our program, pictures, and the patience to wait for them.
 
+pub mod accessibility;
 pub mod answers;
 pub mod backend;
 pub mod browser;

@@ -98,6 +98,51 @@ impl Browser {
         self.act(Method::POST, "/execute/sync", &json!({"script": script, "args": []})).await
     }
 
+    /// What a script gives its last argument, a function.
+    pub async fn run_until_told(&self, script: &str, arguments: &[Value]) -> Value {
+        self.act(Method::POST, "/execute/async", &json!({"script": script, "args": arguments})).await
+    }
+
+    /// Moves the mouse to a place of the window, in CSS pixels, and presses it there if wanted.
+    pub async fn point_at(&self, x: f64, y: f64, press: bool) {
+        let [x, y] = [x, y].map(|pixels| pixels.round() as i64);
+        let mut actions = vec![json!({"type": "pointerMove", "duration": 50, "x": x, "y": y})];
+        if press {
+            actions.extend(["pointerDown", "pointerUp"].map(|kind| json!({"type": kind, "button": 0})));
+        }
+        let mouse = json!({"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]});
+        self.act(Method::POST, "/actions", &mouse).await;
+    }
+
+    /// Handles of all its windows, the oldest first.
+    pub async fn windows(&self) -> Vec<String> {
+        let handles = self.act(Method::GET, "/window/handles", &Value::Null).await;
+        handles.as_array().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect()
+    }
+
+    /// Goes on in another window.
+    pub async fn turn_to(&self, window: &str) {
+        self.act(Method::POST, "/window", &json!({ "handle": window })).await;
+    }
+
+    /// Closes the window, and goes on in another one.
+    pub async fn close_for(&self, window: &str) {
+        self.act(Method::DELETE, "/window", &Value::Null).await;
+        self.turn_to(window).await;
+    }
+
+    /// The address of the page.
+    pub async fn address(&self) -> String {
+        self.act(Method::GET, "/url", &Value::Null).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Shows pages as people see them who prefer `dark` or `light`.
+    pub async fn prefer(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}});
+        self.act(Method::POST, "/goog/cdp/execute", &command).await;
+    }
+
     /// Presses keys together, wherever the focus is.
     pub async fn press(&self, keys: &[&str]) {
         let down = keys.iter().map(|key| json!({"type": "keyDown", "value": key}));
