@@ -15,6 +15,9 @@ ARGS ?=
 # Where Label Studio is installed.
 VENV := $(or $(LABEL_STUDIO_VENV),.venv)
 
+# Without the second tensor library, which is a third of a first build's time: tests compare the first one with it.
+LEAN := --no-default-features
+
 # Images for the demo in place of the simulated webcam's: make demo DATA=photos
 DATA ?=
 
@@ -23,13 +26,13 @@ help: ## List the targets
 
 run: ## Set up, build and start the server on http://127.0.0.1:9090, data in ./data
 	@scripts/setup.sh build
-	cargo build --release --locked
+	cargo build --release --locked $(LEAN)
 	$(TARGET)/release/weathervane serve $(ARGS)
 
 demo: ## Try it all: a Label Studio, a simulated webcam or the images of DATA=DIR, and this server
 	@scripts/setup.sh demo
 	@scripts/label-studio-for-tests.sh install & installing=$$!; \
-	cargo build --release --locked --bin weathervane --example webcam; built=$$?; \
+	cargo build --release --locked $(LEAN) -p weathervane -p webcam; built=$$?; \
 	wait $$installing && exit $$built
 	$(TARGET)/release/weathervane demo --label-studio-program '$(VENV)/bin/label-studio' \
 		$(if $(DATA),--images '$(DATA)') $(ARGS)
@@ -40,8 +43,8 @@ setup:
 	@scripts/setup.sh test
 
 lint: ## Formatting, clippy, documentation, licences; warnings are errors
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	cargo deny --locked check licenses bans sources
 
@@ -49,12 +52,12 @@ check: ## Unit, integration, architecture, documentation tests; storage on SQLit
 	WEATHERVANE_REQUIRE_POSTGRES=1 scripts/postgres-for-tests.sh with cargo test --locked
 
 e2e: ## The tests against a real Label Studio, which is installed into .venv, and a real browser
-	cargo build --locked --example webcam
+	cargo build --locked -p webcam
 	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
 
 picture: ## Take the README's picture: the dashboard of the demo, in a real browser
-	cargo build --locked --example webcam
+	cargo build --locked -p webcam
 	WEATHERVANE_PICTURE=$(CURDIR)/docs/picture.png WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e simulated_year -- --nocapture
 
@@ -63,7 +66,7 @@ audit: ## Known vulnerabilities of dependencies; downloads the RustSec database
 	cargo deny --locked check advisories
 
 fmt: ## Format the sources
-	cargo fmt
+	cargo fmt --all
 
 docs: ## Build the crate's documentation
 	cargo doc --locked --no-deps

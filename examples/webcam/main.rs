@@ -1,7 +1,7 @@
 //! A simulated mountain webcam: the year 2020, a frame a day, drawn as it is asked for.
 //!
 //! ```sh
-//! cargo run --release --example webcam -- --port 8099
+//! cargo run --release -p webcam -- --port 8099
 //! weathervane collect 'http://127.0.0.1:8099/jungfraujoch/pano/%Y/%m%d/Jungfraujoch_m%Y%m%d%H%M.jpg' \
 //!   --from 2020-01-01 --to 2020-12-31 --out frames
 //! ```

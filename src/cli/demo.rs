@@ -92,7 +92,7 @@ pub struct Demo {
     #[arg(long, value_name = "FILE")]
     label_studio_program: Option<PathBuf>,
 
-    /// The simulated webcam's program; by default `examples/webcam` beside this one
+    /// The simulated webcam's program; by default `webcam` beside this one
     #[arg(long, value_name = "FILE")]
     webcam_program: Option<PathBuf>,
 
@@ -180,11 +180,11 @@ impl Demo {
         }
         let program = match &self.webcam_program {
             Some(program) => program.clone(),
-            None => std::env::current_exe()?.parent().unwrap_or(Path::new(".")).join("examples/webcam"),
+            None => std::env::current_exe()?.parent().unwrap_or(Path::new(".")).join("webcam"),
         };
         ensure!(
             program.is_file(),
-            "the simulated webcam `{}` is not built: cargo build --release --example webcam; or name a folder with --images",
+            "the simulated webcam `{}` is not built: cargo build --release -p webcam; or name a folder with --images",
             program.display()
         );
         let program = program.canonicalize()?;

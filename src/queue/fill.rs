@@ -89,7 +89,10 @@ impl Queue {
             });
             let tasks: Vec<TaskRecord> = tasks.map(record).collect();
             listed.extend(tasks.iter().map(|task| task.id));
-            self.0.storage.upsert_tasks(project, &tasks, (self.0.now)()).await?;
+            if self.0.storage.upsert_tasks(project, &tasks, (self.0.now)()).await? > 0 {
+                // Of those that were looked at before, some may have got another image.
+                lock(&self.pool(project).marks).note(tasks.iter().map(|task| task.id));
+            }
             if answer.tasks.is_empty() {
                 break;
             }
