@@ -18,6 +18,9 @@ VENV := $(or $(LABEL_STUDIO_VENV),.venv)
 # Without the second tensor library, which is a third of a first build's time: tests compare the first one with it.
 LEAN := --no-default-features
 
+# Together with the tests that need it: alone it would have its libraries compiled once more, with fewer features.
+WEBCAM := cargo build --locked -p weathervane -p webcam --bin webcam --test e2e
+
 # Images for the demo in place of the simulated webcam's: make demo DATA=photos
 DATA ?=
 
@@ -31,10 +34,11 @@ run: ## Set up, build and start the server on http://127.0.0.1:9090, data in ./d
 
 demo: ## Try it all: a Label Studio, a simulated webcam or the images of DATA=DIR, and this server
 	@scripts/setup.sh demo
-	@scripts/label-studio-for-tests.sh install & installing=$$!; \
+	@scripts/label-studio-for-tests.sh database >/dev/null & installing=$$!; \
 	cargo build --release --locked $(LEAN) -p weathervane -p webcam; built=$$?; \
 	wait $$installing && exit $$built
 	$(TARGET)/release/weathervane demo --label-studio-program '$(VENV)/bin/label-studio' \
+		--label-studio-database "$$(scripts/label-studio-for-tests.sh database)" \
 		$(if $(DATA),--images '$(DATA)') $(ARGS)
 
 test: setup lint check e2e ## Set up and run everything: lint, all tests on both databases, a real Label Studio
@@ -52,12 +56,12 @@ check: ## Unit, integration, architecture, documentation tests; storage on SQLit
 	WEATHERVANE_REQUIRE_POSTGRES=1 scripts/postgres-for-tests.sh with cargo test --locked
 
 e2e: ## The tests against a real Label Studio, which is installed into .venv, and a real browser
-	cargo build --locked -p webcam
+	$(WEBCAM)
 	WEATHERVANE_REQUIRE_LABEL_STUDIO=1 WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e -- --nocapture
 
 picture: ## Take the README's picture: the dashboard of the demo, in a real browser
-	cargo build --locked -p webcam
+	$(WEBCAM)
 	WEATHERVANE_PICTURE=$(CURDIR)/docs/picture.png WEATHERVANE_REQUIRE_BROWSER=1 \
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e simulated_year -- --nocapture
 

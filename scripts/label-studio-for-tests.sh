@@ -2,6 +2,7 @@
 # A throw-away Label Studio 1.23.2 for the tests: SQLite, loopback only, no telemetry, one account.
 #
 #   label-studio-for-tests.sh install       install it (about 1 GB), if it is missing
+#   label-studio-for-tests.sh database      make a migrated, empty database, if there is none, and print its path
 #   label-studio-for-tests.sh start [DIR]   start one with its files in DIR (default: a new folder) and print four
 #                                           lines: its URL, a token, `email password`, and DIR
 #   label-studio-for-tests.sh stop DIR      stop it and remove DIR
@@ -62,7 +63,8 @@ install() {
         "$python" -c 'import ensurepip' 2>/dev/null || install_venv_module
         "$python" -m venv "$venv" >&2
     fi
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "label-studio==$VERSION" >&2 ||
+    # What is used is compiled when it is; most of it never is.
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --no-compile "label-studio==$VERSION" >&2 ||
         die "pip could not install label-studio; see above"
 }
 
@@ -171,6 +173,11 @@ case "${1:-}" in
 install)
     install
     ;;
+database)
+    install
+    make_template
+    echo "$template"
+    ;;
 start)
     install
     start "${2:-}"
@@ -196,7 +203,7 @@ with)
     run "$@"
     ;;
 *)
-    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

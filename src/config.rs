@@ -167,7 +167,7 @@ pub struct ModelSettings {
 pub enum Device {
     /// the fast one
     Flex,
-    /// a slow, independent numeric check
+    /// a slow, independent numeric check, which `make run` leaves out and `cargo build` has
     Ndarray,
 }
 

@@ -92,6 +92,10 @@ pub struct Demo {
     #[arg(long, value_name = "FILE")]
     label_studio_program: Option<PathBuf>,
 
+    /// A migrated database without a user to begin with: Label Studio takes half a minute to make its own
+    #[arg(long, value_name = "FILE.sqlite3")]
+    label_studio_database: Option<PathBuf>,
+
     /// The simulated webcam's program; by default `webcam` beside this one
     #[arg(long, value_name = "FILE")]
     webcam_program: Option<PathBuf>,
@@ -141,7 +145,8 @@ impl Demo {
     async fn play(&self, program: &Path, place: &mut Place, stage: &mut Stage) -> anyhow::Result<()> {
         let commands = Commands::new(place.environment())?;
         // It takes longest, so it starts first.
-        let label_studio = stage.add(label_studio::start(program, place)?);
+        let label_studio =
+            stage.add(label_studio::start(program, self.label_studio_database.as_deref(), place)?);
         let webcam = self.webcam(place, stage).await?;
         let frames = place.frames().display().to_string();
         collect(&commands, place, &frames).await?;

@@ -19,17 +19,14 @@ fn demo(folder: &Path, arguments: &[&str]) -> Command {
     let given = |part: &str| {
         std::env::var_os(format!("WEATHERVANE_TEST_LABEL_STUDIO_{part}")).expect("set by the script")
     };
-    let files = folder.join("label-studio");
-    if !files.exists() {
-        std::fs::create_dir_all(&files).expect("a folder");
-        std::fs::copy(given("DATABASE"), files.join("label_studio.sqlite3")).expect("a migrated database");
-    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_weathervane"));
     command
         .args(["demo", "--dir"])
         .arg(folder)
         .arg("--label-studio-program")
         .arg(given("PROGRAM"))
+        .arg("--label-studio-database")
+        .arg(given("DATABASE"))
         .args(arguments)
         // Another server's settings must not lead it astray.
         .env("LABEL_STUDIO_URL", "http://127.0.0.1:1")

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::companion::Companion;
 use super::place::Place;
 
 /// The program, below a virtual environment or on `PATH`.
 const PROGRAM: &str = "label-studio";
+
+/// Its database, in its folder.
+const DATABASE: &str = "label_studio.sqlite3";
 
 /// The program: the one that was named, or `.venv/bin/label-studio`, or the one on `PATH`.
 ///
@@ -34,12 +37,22 @@ pub fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// Starts it with its files in the demo's folder.
+/// Starts it with its files in the demo's folder, the first time over a copy of `database` if there is one.
 ///
 /// # Errors
-/// As [`Companion::start`].
-pub fn start(program: &Path, place: &Place) -> anyhow::Result<Companion> {
+/// The database can't be copied; as [`Companion::start`].
+pub fn start(program: &Path, database: Option<&Path>, place: &Place) -> anyhow::Result<Companion> {
     std::fs::create_dir_all(place.label_studio())?;
+    if let Some(database) = database {
+        let own = place.label_studio().join(DATABASE);
+        if !own.exists() {
+            // Under another name first: half a database is none.
+            let part = own.with_extension("part");
+            std::fs::copy(database, &part)
+                .with_context(|| format!("--label-studio-database: `{}`", database.display()))?;
+            std::fs::rename(&part, &own)?;
+        }
+    }
     let port = place.state.label_studio_port.to_string();
     let arguments = [
         "start",
