@@ -6,6 +6,8 @@ use clap::Parser;
 use weathervane::cli::Cli;
 
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    keep_freed_memory();
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -13,5 +15,20 @@ fn main() -> ExitCode {
             eprintln!("weathervane: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has glibc keep what one image was decoded into for the next one (mallopt(3)). By itself it hands such pieces back to the
+/// kernel and takes them anew, page by page: a sixth of the time of an embedding, for 10 MiB.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn keep_freed_memory() {
+    /// Larger pieces go back at once, bytes: a large picture's.
+    const MMAP_THRESHOLD: libc::c_int = 4 << 20;
+    /// Free memory at the end of a heap that goes back, bytes.
+    const TRIM_THRESHOLD: libc::c_int = 16 << 20;
+    // SAFETY: it sets two numbers, before any thread is started.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn show(visit: Visit, pair: Query<Pair>) -> Result<HttpResponse
     let inner = visit.rooms();
     let project = visit.project().await?;
     let (a, b) = (pair.a, pair.b);
-    let measured = inner.history.measured(project.id, &[a, b]).await?;
+    let measured = inner.history.measured(project.id, &[a.max(b), a.min(b)]).await?;
     for number in [a, b] {
         if !measured.iter().any(|version| version.number == number) {
             return Err(Refusal::not_found("version", &number.to_string()));
