@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 /// Has glibc keep what one image was decoded into for the next one (mallopt(3)). By itself it hands such pieces back to the
-/// kernel and takes them anew, page by page: a sixth of the time of an embedding, for 10 MiB.
+/// kernel and takes them anew, page by page: a sixth of the time of an embedding, for some 20 MiB.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_freed_memory() {
     /// Larger pieces go back at once, bytes: a large picture's.

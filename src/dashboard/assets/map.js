@@ -427,8 +427,9 @@
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", (event) => {
+    // What was selected before stays, unless another rectangle was being drawn over it.
+    if (grip && grip.selects) select(null);
     letGo(event);
-    select(null);
   });
   canvas.addEventListener("lostpointercapture", letGo);
   canvas.addEventListener("pointerleave", (event) => {
