@@ -1,9 +1,10 @@
 //! Who may come in: the operator's user and password, the secret path, and sessions made from the pair.
 //!
-//! Pure: what a request says of itself and the time come in as arguments. Secrets are compared in constant time.
+//! What a request says of itself comes in as arguments; only [`Throttle`] has a clock. Secrets are compared in constant time.
 
 mod place;
 mod session;
+mod throttle;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 pub use place::Place;
 pub use session::{Keys, SESSION_SECONDS};
+pub use throttle::Throttle;
 
 /// What opens the door; with nothing set it stands open.
 #[derive(Clone, Default)]
@@ -21,6 +23,8 @@ pub struct Access {
     pub secret_path: Option<SecretString>,
     /// Whether other machines reach the port.
     pub exposed: bool,
+    /// Names besides this machine's own by which it may be asked where nothing else guards it.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// What the dashboard and the control API ask for.
@@ -38,6 +42,14 @@ impl Access {
     /// Whether strangers are turned away from Label Studio's protocol.
     pub fn is_guarded(&self) -> bool {
         self.basic.is_some() || self.secret_path.is_some()
+    }
+
+    /// Whether a request may have been sent to the name in its `Host` header. Where a password, a secret path or the network
+    /// guards the server any name will do. Programs that are no browsers may send none.
+    pub fn knows_host(&self, place: &Place<'_>) -> bool {
+        let allowed = |host: &str| self.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
+        self.control() != Control::Open
+            || place.host_name().is_none_or(|host| place::is_loopback(host) || allowed(host))
     }
 
     /// How dashboard and control API are kept. A secret path says that strangers reach the port, through a proxy if
@@ -84,11 +96,26 @@ fn same(secret: &SecretString, given: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_server_that_nothing_guards_answers_to_names_of_this_machine_alone() {
+        let open = Access { allowed_hosts: vec!["host.docker.internal".to_owned()], ..Access::default() };
+        let at = |host| Place { host, ..Place::default() };
+        for host in [None, Some("127.0.0.1:9090"), Some("localhost"), Some("Host.Docker.Internal:9090")] {
+            assert!(open.knows_host(&at(host)), "{host:?}");
+        }
+        for host in ["evil.example:9090", "host.docker.internal.evil.example", "10.0.0.7:9090", ""] {
+            assert!(!open.knows_host(&at(Some(host))), "{host}");
+            assert!(access().knows_host(&at(Some(host))), "{host}");
+            assert!(Access { exposed: true, ..open.clone() }.knows_host(&at(Some(host))), "{host}");
+        }
+    }
+
     fn access() -> Access {
         Access {
             basic: Some(("me".into(), "pass:word".into())),
             secret_path: Some("0123456789abcdef".into()),
             exposed: true,
+            allowed_hosts: Vec::new(),
         }
     }
 

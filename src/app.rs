@@ -1,16 +1,18 @@
 //! The hallway: the only place that wires rooms together. Build, then run.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::middleware::{Compress, DefaultHeaders, NormalizePath, from_fn};
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Throttle;
 use crate::blobs::Blobs;
 use crate::config::{Settings, Trigger as TriggerSetting};
 use crate::dashboard::{self, Dashboard};
@@ -40,6 +42,15 @@ const DRAIN_SECONDS: u64 = 10;
 
 /// Time for a client to send its request head.
 const REQUEST_HEAD: Duration = Duration::from_secs(10);
+
+/// Connections at once, where the system lets so many files be open.
+const CONNECTIONS: usize = 4_096;
+
+/// Open files asked for.
+const MOST_FILES: u64 = 10_240;
+
+/// Files that must stay free for database, models and images.
+const OTHER_FILES: usize = 256;
 
 /// The rooms that do the work, without a door; the command line uses them too.
 pub struct House {
@@ -150,10 +161,12 @@ impl Application {
         let port = listener.local_addr()?.port();
         let house = House::build(&settings).await?;
         let access = connect::access(&settings.server);
-        let dashboard = connect::dashboard(&settings, &house, &access)?;
+        let throttle = Arc::new(Throttle::default());
+        let dashboard = connect::dashboard(&settings, &house, &access, &throttle)?;
         let pages = web::Data::new(dashboard.clone());
         let state = web::Data::new(State {
             access: access.clone(),
+            throttle,
             storage: house.storage.clone(),
             embedder: house.embedder.clone(),
             models: house.models.clone(),
@@ -166,6 +179,7 @@ impl Application {
             },
             score_threshold: settings.model.model_score_threshold,
             advice: connect::advice(&settings),
+            warned_of_host: Once::new(),
             now: unix_micros,
         });
         let server = HttpServer::new(move || {
@@ -175,11 +189,15 @@ impl Application {
                 .wrap(from_fn(require))
                 .wrap(from_fn(http::log))
                 .wrap(Compress::default())
+                .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+                // The last is the first that sees a request: `/setup/` and `//setup` are `/setup` for all others.
+                .wrap(NormalizePath::trim())
                 .configure(dashboard::routes)
                 .configure(http::routes(access.clone()))
         })
         .workers(settings.server.threads.into())
         .client_request_timeout(REQUEST_HEAD)
+        .max_connections(connections(settings.server.threads.into()))
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()
         .listen(listener)?
@@ -208,8 +226,10 @@ impl Application {
         connect::announce(&settings, port);
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
+        house.training.mend_clock().await;
         let loaded = house.models.load_all().await.context("models can't be read from the database")?;
         tracing::info!(projects = loaded, "models loaded");
+        house.queue.announce_again().await;
         tasks.spawn({
             let (training, stop) = (house.training.clone(), stop.clone());
             async move { training.run(stop).await }
@@ -228,6 +248,7 @@ impl Application {
             let (dashboard, stop) = (dashboard.clone(), stop.clone());
             async move { dashboard.keep_watch(stop).await }
         });
+        tasks.spawn(background::watch_database_file(house.storage.clone(), stop.clone()));
         tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
         tasks.spawn(background::follow_versions(
             house.storage.clone(),
@@ -307,4 +328,18 @@ fn owner() -> String {
 /// The wall clock, in Unix microseconds.
 pub fn unix_micros() -> i64 {
     jiff::Timestamp::now().as_microsecond()
+}
+
+/// Connections at once for each of `threads`, after the limit of open files was raised to what the system allows: else many slow
+/// clients would keep files from everything else.
+fn connections(threads: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // macOS takes no more than 10,240, whatever it says.
+    let wanted = limit.maximum.unwrap_or(MOST_FILES).min(MOST_FILES).max(limit.current.unwrap_or(MOST_FILES));
+    let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
+    let files = if setrlimit(Resource::Nofile, raised).is_ok() { Some(wanted) } else { limit.current };
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    let free = files.saturating_sub(OTHER_FILES).max(files / 2);
+    (free.min(CONNECTIONS) / threads).max(16)
 }

@@ -1,6 +1,7 @@
 //! The command line: thin, it calls the rooms the server uses.
 
 mod address;
+mod classes;
 mod collect;
 mod completions;
 mod connect;
@@ -14,6 +15,7 @@ pub mod folder;
 mod format;
 mod healthcheck;
 mod house;
+mod left_out;
 mod man;
 mod model_file;
 mod models;
@@ -26,6 +28,8 @@ mod serve;
 mod simulate;
 mod starter;
 mod steps;
+mod tags;
+mod text;
 mod train;
 mod typed_host;
 mod uploads;
@@ -77,6 +81,8 @@ enum Command {
     Collect(Box<collect::Collect>),
     /// Choose the images of a folder, or the tasks of a project, that are worth labelling first
     Select(Box<select::Select>),
+    /// List, rename or remove the tags of chosen images
+    Tags(Box<tags::Tags>),
     /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
     Connect(Box<connect::Connect>),
     /// Look for what keeps Label Studio and this server from working together, and say what to do
@@ -122,6 +128,7 @@ impl Cli {
             Command::Demo(command) => runtime.block_on(command.run()),
             Command::Collect(command) => runtime.block_on(command.run()),
             Command::Select(command) => runtime.block_on(command.run()),
+            Command::Tags(command) => runtime.block_on(command.run()),
             Command::Connect(command) => runtime.block_on(command.run()),
             Command::Doctor(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
@@ -139,9 +146,34 @@ impl Cli {
     }
 }
 
-/// All settings, for commands that open the same house as the server.
-#[derive(clap::Args)]
+/// All settings, for commands that open the same house as the server. `-h` shows a command's own flags, `--help` these too.
 struct HouseArgs {
-    #[command(flatten)]
     settings: Settings,
+}
+
+impl HouseArgs {
+    fn in_long_help_alone(command: clap::Command, add: fn(clap::Command) -> clap::Command) -> clap::Command {
+        let own: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+        add(command).mut_args(|arg| if own.contains(arg.get_id()) { arg } else { arg.hide_short_help(true) })
+    }
+}
+
+impl clap::Args for HouseArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        Self::in_long_help_alone(command, Settings::augment_args)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::in_long_help_alone(command, Settings::augment_args_for_update)
+    }
+}
+
+impl clap::FromArgMatches for HouseArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Settings::from_arg_matches(matches).map(|settings| Self { settings })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.settings.update_from_arg_matches(matches)
+    }
 }

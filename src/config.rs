@@ -59,12 +59,23 @@ pub struct ServerSettings {
     #[arg(long, env = "SECRET_PATH", hide_env_values = true)]
     pub secret_path: Option<SecretString>,
 
+    /// Names besides localhost by which others on this machine ask a server that has no password and listens on a loopback
+    /// address. Any other is refused: a web page can let its own name lead here (DNS rebinding)
+    #[arg(
+        long,
+        env = "ALLOWED_HOST",
+        value_name = "NAME,..",
+        value_delimiter = ',',
+        default_value = "host.docker.internal,host.containers.internal"
+    )]
+    pub allowed_host: Vec<String>,
+
     /// Threads that answer HTTP requests
     #[arg(long, env = "THREADS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
 
     /// Largest request body, in bytes
-    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 64 * 1024 * 1024)]
+    #[arg(long, env = "MAX_BODY_BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_body_bytes: usize,
 
     /// Most tasks in one predict request
@@ -101,6 +112,10 @@ pub struct LabelStudioSettings {
     #[arg(long, visible_alias = "token", env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
     pub label_studio_api_key: Option<SecretString>,
 
+    /// Also trust the certificate authorities in this file, for a Label Studio or image hosts with certificates of your own (PEM)
+    #[arg(long, env = "CA_FILE", value_name = "FILE.pem")]
+    pub ca_file: Option<PathBuf>,
+
     /// Directory that Label Studio serves as local files, if it is mounted here: images are then read directly
     #[arg(long, env = "LOCAL_FILES_DOCUMENT_ROOT", value_name = "DIR")]
     pub local_files_root: Option<PathBuf>,
@@ -124,7 +139,7 @@ pub struct ImageSettings {
     pub max_image_bytes: usize,
 
     /// Largest image, in pixels (width x height)
-    #[arg(long, env = "MAX_IMAGE_PIXELS", default_value_t = 100_000_000)]
+    #[arg(long, env = "MAX_IMAGE_PIXELS", default_value_t = 40_000_000)]
     pub max_image_pixels: u64,
 
     /// Time for one image, in seconds: connect, redirects and download together
@@ -212,9 +227,21 @@ pub struct QueueSettings {
     #[arg(long, env = "NO_QUEUE_VIEW")]
     pub no_queue_view: bool,
 
+    /// Change nothing in Label Studio's projects: no order, no title, no sampling, no view, and `connect` adds only the
+    /// backend and its webhook
+    #[arg(long, env = "LEAVE_PROJECTS_ALONE")]
+    pub leave_projects_alone: bool,
+
     /// Memory for the embeddings of each project's tasks, in megabytes; 1,000 MB hold 230,000 tasks
     #[arg(long, env = "POOL_MEMORY_MB", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub pool_memory_mb: u32,
+}
+
+impl QueueSettings {
+    /// Tasks that are written to Label Studio in the ranking's order.
+    pub fn tasks_written(&self) -> usize {
+        if self.leave_projects_alone { 0 } else { usize::from(self.queue_tasks) }
+    }
 }
 
 /// What the scores of the queue's predictions carry.
@@ -222,8 +249,9 @@ pub struct QueueSettings {
 pub enum QueueOrder {
     /// the place in the ranking
     Rank,
-    /// the calibrated probability of the predicted class
-    Probability,
+    /// the certainty of the prediction in whole percents, as Label Studio shows it, and the place only within one percent:
+    /// reads better, and needs a few labels more
+    Certainty,
 }
 
 /// How log lines look.

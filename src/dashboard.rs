@@ -1,9 +1,10 @@
 //! The dashboard: what the program knows, as web pages at `/ui`.
 //!
-//! Rendered here, with charts drawn as SVG; forms and links do everything, and a small script only follows what changes.
+//! Rendered here, charts too; forms and links do everything, and a small script only follows what changes.
 //! Pages read memory, indexed counts and what the background keeps ready, so that none waits for a whole table.
 
 mod assets;
+mod at_connect;
 mod charts;
 mod computed;
 mod counts;
@@ -11,6 +12,7 @@ mod findings;
 mod guard;
 mod health;
 mod history;
+mod jobs;
 mod layout;
 mod live;
 mod login;
@@ -21,7 +23,8 @@ mod projects;
 mod queue;
 mod refusal;
 mod suspects;
-mod throttle;
+mod tags;
+mod thresholds;
 mod thumbnails;
 mod versions;
 mod visit;
@@ -35,7 +38,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::access::{Access, Keys};
+use crate::access::{Access, Keys, Throttle};
 use crate::domain::ids::ProjectId;
 use crate::embed::Embedder;
 use crate::labelstudio::Media;
@@ -43,7 +46,7 @@ use crate::models::Models;
 use crate::queue::{Comparison, Queue, Ranking};
 use crate::ranking::Strategy;
 use crate::storage::Storage;
-use crate::training::{Reference, Training};
+use crate::training::Training;
 use crate::vision::Limits;
 use computed::Computed;
 use counts::Counts;
@@ -51,7 +54,6 @@ use findings::Findings;
 use history::History;
 use live::Live;
 use map::Maps;
-use throttle::Throttle;
 use thumbnails::Thumbnails;
 
 /// Where the dashboard stands.
@@ -70,6 +72,8 @@ pub struct Rooms {
 /// What it needs to know of the installation.
 pub struct Installation {
     pub access: Access,
+    /// Attempts at the password, those elsewhere on this server too.
+    pub throttle: Arc<Throttle>,
     /// Label Studio as the browser reaches it, for links to tasks.
     pub label_studio: Option<Url>,
     /// Whether Label Studio's queue can be written: an address and a token are set.
@@ -96,7 +100,7 @@ struct Inner {
     queue: Queue,
     access: Access,
     keys: Keys,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     label_studio: Option<Url>,
     writes_queue: bool,
     advice: Vec<String>,
@@ -105,10 +109,10 @@ struct Inner {
     live: Live,
     thumbnails: Thumbnails,
     history: History,
-    rankings: Computed<(ProjectId, Option<Strategy>), Ranking>,
+    /// By strategy, and by the tag whose images alone are ranked.
+    rankings: Computed<(ProjectId, Option<Strategy>, Option<String>), Ranking>,
     findings: Computed<ProjectId, Findings>,
     comparisons: Computed<(ProjectId, i64, i64), Comparison>,
-    references: Computed<(ProjectId, String), Option<Reference>>,
     maps: Maps,
 }
 
@@ -120,7 +124,8 @@ impl Dashboard {
     /// The operating system gives no random bytes.
     pub fn new(rooms: Rooms, installation: Installation) -> Result<Self, getrandom::Error> {
         let Rooms { storage, embedder, models, training, queue, media } = rooms;
-        let Installation { access, label_studio, writes_queue, limits, decoders, advice, now } = installation;
+        let Installation { access, throttle, label_studio, writes_queue, limits, decoders, advice, now } =
+            installation;
         let keys = match &access.basic {
             Some((user, password)) => Keys::of(user, password),
             None => Keys::from_random(guard::random()?),
@@ -135,10 +140,9 @@ impl Dashboard {
             findings: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
             comparisons: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
             maps: Maps::new(&quick, &slow, &live),
-            references: Computed::new(KEPT, slow, live.clone()),
             live,
             thumbnails: Thumbnails::new(media, limits, decoders),
-            throttle: Throttle::new(),
+            throttle,
             storage,
             embedder,
             models,
@@ -190,6 +194,7 @@ const PAGES: &[&[Entry]] = &[
     map::ENTRIES,
     queue::ENTRIES,
     suspects::ENTRIES,
+    tags::ENTRIES,
     versions::ENTRIES,
     health::ENTRIES,
 ];

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use crate::inference::{Inference, InferenceError};
 use crate::labelstudio::{BasicCredentials, Media, MediaError};
 use crate::model::BackboneSpec;
 use crate::storage::{Storage, StorageError};
-use crate::vision::{self, Limits, VisionError};
+use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Limits, VisionError};
 
 /// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
 const CACHE_BYTES: u64 = 48 * 1024 * 1024;
@@ -31,6 +32,12 @@ const FAILURE_MEMORY: Duration = Duration::from_secs(20);
 
 /// Failures remembered at once.
 const FAILURES: u64 = 10_000;
+
+/// Somebody waits for the prediction, nobody for its storing.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Memory for all pictures that are being decoded, in megabytes. One that would take more alone takes all of it.
+const DECODE_MEMORY_MB: u32 = 512;
 
 /// Images of one request on their way at once; downloads, decoding and inference have bounds of their own.
 const CONCURRENT_IMAGES: usize = 64;
@@ -66,8 +73,6 @@ pub enum EmbedError {
     Vision { task: TaskId, source: VisionError },
     #[error("image for task {task}: {source}")]
     Inference { task: TaskId, source: InferenceError },
-    #[error(transparent)]
-    Storage(#[from] StorageError),
     #[error("the server is shutting down")]
     ShuttingDown,
 }
@@ -101,8 +106,12 @@ struct Inner {
     inference: Inference,
     limits: Limits,
     decoders: Semaphore,
+    /// Megabytes that are free for decoding.
+    decode_memory: Semaphore,
     recent: Cache<Key, Arc<Embedded>>,
     failed: Cache<Key, Arc<EmbedError>>,
+    /// Whether the last thing that was to be stored was not.
+    is_unstored: AtomicBool,
     now: fn() -> i64,
 }
 
@@ -124,7 +133,20 @@ impl Embedder {
             .build();
         let failed = Cache::builder().max_capacity(FAILURES).time_to_live(FAILURE_MEMORY).build();
         let decoders = Semaphore::new(decoders.max(1));
-        Self(Arc::new(Inner { storage, media, inference, limits, decoders, recent, failed, now }))
+        let decode_memory = Semaphore::new(DECODE_MEMORY_MB as usize);
+        let is_unstored = AtomicBool::new(false);
+        Self(Arc::new(Inner {
+            storage,
+            media,
+            inference,
+            limits,
+            decoders,
+            recent,
+            failed,
+            is_unstored,
+            decode_memory,
+            now,
+        }))
     }
 
     /// The backbone behind the embeddings.
@@ -244,7 +266,7 @@ impl Inner {
         match embedded {
             Ok(embedded) => Ok(embedded),
             Err(shared) => {
-                let busy = matches!(&*shared, EmbedError::Inference { .. } | EmbedError::Storage(_));
+                let busy = matches!(&*shared, EmbedError::Inference { .. });
                 if !busy {
                     self.failed.insert(key, Arc::clone(&shared)).await;
                 }
@@ -257,29 +279,43 @@ impl Inner {
         let task = wanted.task;
         let bytes = self.media.fetch(Some(task), &wanted.source, wanted.credentials.as_ref()).await?;
         let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
-        let stored = self.storage.embeddings(&[hash], self.fingerprint()).await?;
+        let stored = self.storage.embeddings(&[hash], self.fingerprint()).await.unwrap_or_default();
         let vector = match stored.into_iter().next().flatten() {
             Some(vector) => vector,
             None => self.look_at(task, bytes, hash).await?,
         };
         let seen = [(wanted.source.as_str(), hash)];
-        self.storage.put_images(wanted.project, &seen, (self.now)()).await?;
+        self.store(self.storage.put_images(wanted.project, &seen, (self.now)())).await;
         Ok(Arc::new(Embedded { hash, vector }))
+    }
+
+    /// What can't be stored is still predicted, and looked at again another time; that is said once until it works again.
+    async fn store<T>(&self, storing: impl Future<Output = Result<T, StorageError>>) {
+        let why = match tokio::time::timeout(STORE_PATIENCE, storing).await {
+            Ok(Ok(_)) => return self.is_unstored.store(false, Ordering::Relaxed),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the database took more than {} s", STORE_PATIENCE.as_secs()),
+        };
+        if !self.is_unstored.swap(true, Ordering::Relaxed) {
+            tracing::warn!(why, "what was seen of images can't be stored; they are predicted all the same");
+        }
     }
 
     /// Decodes and runs one image, and stores its embedding.
     async fn look_at(&self, task: TaskId, bytes: Bytes, hash: ContentHash) -> Result<Vec<f32>, EmbedError> {
         let permit = self.decoders.acquire().await.map_err(|_| EmbedError::ShuttingDown)?;
-        let (input, limits) = (self.inference.backbone().spec().input, self.limits);
-        let pixels = tokio::task::spawn_blocking(move || vision::prepare(&bytes, &input, &limits))
-            .await
-            .map_err(|_| EmbedError::ShuttingDown)?
-            .map_err(|source| EmbedError::Vision { task, source })?;
-        drop(permit);
+        let header = bytes.clone();
+        let described = blocking(task, move || vision::describe(&header)).await?;
+        let memory = self.decode_memory.acquire_many(megabytes(&described, &self.limits)).await;
+        let memory = memory.map_err(|_| EmbedError::ShuttingDown)?;
+        let input = self.inference.backbone().spec().input;
+        let limits = self.limits;
+        let pixels = blocking(task, move || vision::prepare(&bytes, &input, &limits)).await?;
+        drop((memory, permit));
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
         let vector = as_stored(vector);
-        self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)()).await?;
+        self.store(self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)())).await;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
         Ok(vector)
     }
@@ -287,4 +323,20 @@ impl Inner {
     fn fingerprint(&self) -> &str {
         &self.inference.backbone().spec().fingerprint
     }
+}
+
+/// Looks at an image off the async threads.
+async fn blocking<T: Send + 'static>(
+    task: TaskId,
+    look: impl FnOnce() -> Result<T, VisionError> + Send + 'static,
+) -> Result<T, EmbedError> {
+    let looked = tokio::task::spawn_blocking(look).await.map_err(|_| EmbedError::ShuttingDown)?;
+    looked.map_err(|source| EmbedError::Vision { task, source })
+}
+
+/// What decoding will take of [`DECODE_MEMORY_MB`]; a picture beyond the limits is refused before it takes anything.
+fn megabytes(described: &Described, limits: &Limits) -> u32 {
+    let pixels = (u64::from(described.width) * u64::from(described.height)).min(limits.max_pixels);
+    let megabytes = 1 + pixels.saturating_mul(DECODED_BYTES_PER_PX) / 1_000_000;
+    u32::try_from(megabytes).unwrap_or(DECODE_MEMORY_MB).min(DECODE_MEMORY_MB)
 }

@@ -13,15 +13,18 @@ mod projects;
 mod queue;
 mod setup;
 mod shapes;
+mod tasks;
 mod versions;
 mod webhook;
+
+use std::sync::{Arc, Once};
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::access::Access;
+use crate::access::{Access, Throttle};
 use crate::embed::Embedder;
 use crate::models::Models;
 use crate::queue::Queue;
@@ -34,6 +37,8 @@ pub use log::log;
 /// What the routes need.
 pub struct State {
     pub access: Access,
+    /// Attempts at the password.
+    pub throttle: Arc<Throttle>,
     pub storage: Storage,
     pub embedder: Embedder,
     pub models: Models,
@@ -45,6 +50,8 @@ pub struct State {
     pub score_threshold: Option<f32>,
     /// What this installation lacks, for the person who looks at the status route.
     pub advice: Vec<String>,
+    /// Set once somebody asked under a name to which Label Studio keeps no webhook.
+    pub warned_of_host: Once,
     /// Unix microseconds.
     pub now: fn() -> i64,
 }
@@ -87,7 +94,7 @@ const WRITE: &[Method] = &[Method::POST];
 /// description of the API.
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(&["", "/"], PROBE, || web::to(health::root)),
-    Endpoint::new(&["/health", "/health/"], PROBE, || web::to(health::health)),
+    Endpoint::new(&["/health"], PROBE, || web::to(health::health)),
     Endpoint::new(&["/metrics"], READ, || web::to(health::metrics)),
     Endpoint::new(&["/versions"], READ, || web::to(versions::names)),
     Endpoint::new(&["/setup"], WRITE, || web::to(setup::setup)),

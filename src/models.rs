@@ -4,6 +4,7 @@
 //! an old head with new class names. Publishing keeps one order: blob, row, compare-and-set, swap; a crash
 //! between two steps leaves an orphan blob or an unused row, never half a model.
 
+mod announced;
 mod file;
 mod serving;
 pub mod starter;
@@ -17,9 +18,11 @@ use crate::blobs::{BlobError, BlobKey, Blobs};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::LabelConfig;
 use crate::model::ModelError;
-use crate::storage::{NewVersion, Storage, StorageError, Version};
+use crate::storage::{NewVersion, Project, Storage, StorageError, Version};
+use announced::Announcements;
+pub use announced::{Announced, Snapshot};
 pub use file::{Card, FileError, HeadCard, HeadSource, SuspectCard, VersionFile};
-pub use serving::{HeadStanding, Serving, ServingHead, published_name};
+pub use serving::{HeadStanding, Serving, ServingHead, published_name, revised, unrevised};
 use starter::Starter;
 
 /// Largest model file that is read back, in bytes: a hundred heads of a thousand classes stay below.
@@ -50,6 +53,18 @@ pub enum ModelsError {
     Contended { project: ProjectId, attempts: usize },
 }
 
+impl ModelsError {
+    /// Whether a version's file is lost or damaged, and not its store out of reach.
+    fn is_of_its_file(&self) -> bool {
+        matches!(
+            self,
+            Self::File(_)
+                | Self::Model { .. }
+                | Self::Blob(BlobError::Missing { .. } | BlobError::TooLarge { .. })
+        )
+    }
+}
+
 /// One version of a project's model, ready to predict.
 #[derive(Debug)]
 pub struct Published {
@@ -77,18 +92,31 @@ struct Inner {
     fingerprint: String,
     starter: Option<Starter>,
     live: RwLock<HashMap<ProjectId, Arc<Published>>>,
+    announcements: Announcements,
 }
 
 impl Models {
     /// Models over a store; nothing is loaded yet.
     pub fn new(storage: Storage, blobs: Blobs, fingerprint: String, starter: Option<Starter>) -> Self {
         let starter = starter.filter(|starter| starter.fits(&fingerprint));
-        Self(Arc::new(Inner { storage, blobs, fingerprint, starter, live: RwLock::default() }))
+        Self(Arc::new(Inner {
+            storage,
+            blobs,
+            fingerprint,
+            starter,
+            live: RwLock::default(),
+            announcements: Announcements::default(),
+        }))
     }
 
-    /// What serves a project's label config now: a look-up in memory.
+    /// The newest that a project has for its label config: a look-up in memory. Label Studio is answered with
+    /// [`Models::announced`].
     pub fn serving(&self, project: ProjectId, config: &LabelConfig) -> Serving {
-        Serving::new(self.current(project), self.0.starter.as_ref(), config)
+        self.serving_of(self.current(project), config)
+    }
+
+    fn serving_of(&self, published: Option<Arc<Published>>, config: &LabelConfig) -> Serving {
+        Serving::new(published, self.0.starter.as_ref(), config)
     }
 
     /// The version that serves a project, if it has one.
@@ -111,7 +139,8 @@ impl Models {
         UNTRAINED.to_owned()
     }
 
-    /// Loads the current version of every project; one that can't be loaded is logged and left out.
+    /// Loads the current version of every project. Where its file is lost or damaged, the newest version that can be read
+    /// takes its place; a project without any is logged and left out.
     ///
     /// # Errors
     /// The database does not answer.
@@ -120,10 +149,45 @@ impl Models {
         for project in self.0.storage.projects().await? {
             match self.follow(project.id).await {
                 Ok(found) => loaded += usize::from(found),
-                Err(error) => tracing::error!(project = %project.id, %error, "model not loaded"),
+                Err(error) => {
+                    tracing::error!(project = %project.id, %error, "model not loaded");
+                    if error.is_of_its_file() {
+                        loaded += usize::from(self.fall_back(&project).await?);
+                    }
+                }
             }
         }
         Ok(loaded)
+    }
+
+    /// Lets the newest version before the current one that can be read serve here; true if there is one. The database goes on
+    /// naming the current one: its file may come back. What a pin kept aside stays aside.
+    async fn fall_back(&self, project: &Project) -> Result<bool, ModelsError> {
+        let broken = project.current_version.unwrap_or(i64::MAX);
+        for row in self.0.storage.versions(project.id).await? {
+            if row.number >= broken || row.fingerprint != self.0.fingerprint {
+                continue;
+            }
+            let Ok(published) = self.read(row).await else { continue };
+            let version = published.name.as_str();
+            tracing::warn!(project = %project.id, version, "an earlier version serves; the next training replaces it");
+            self.swap(project.id, Some(published));
+            return Ok(true);
+        }
+        tracing::warn!(project = %project.id, "no version can be read: nothing of its own serves until the next training");
+        Ok(false)
+    }
+
+    /// Takes over what the database says is current, and gives its number. A file that is lost or damaged serves nobody, and is no
+    /// reason not to let another version serve.
+    async fn followed(&self, project: ProjectId) -> Result<Option<i64>, ModelsError> {
+        match self.follow(project).await {
+            Err(error) if error.is_of_its_file() => {
+                tracing::error!(%project, %error, "the version that should serve can't be read; another takes its place");
+            }
+            followed => drop(followed?),
+        }
+        Ok(self.0.storage.current_version(project).await?.map(|row| row.number))
     }
 
     /// Takes over what the database says is current; true if a model serves afterwards.
@@ -158,12 +222,10 @@ impl Models {
         let digest = blake3::hash(&bytes).to_hex();
         let digest = &digest[..12];
         for _ in 0..PUBLISH_ATTEMPTS {
-            self.follow(draft.project).await?;
-            let live = self.current(draft.project);
-            if let Some(live) = &live
-                && live.name.ends_with(digest)
-            {
-                return Ok(Arc::clone(live));
+            let expected = self.followed(draft.project).await?;
+            let live = self.current(draft.project).filter(|live| Some(live.number) == expected);
+            if let Some(live) = live.filter(|live| live.name.ends_with(digest)) {
+                return Ok(live);
             }
             let number = self.0.storage.reserve_version_number(draft.project).await?;
             let key = BlobKey::model(draft.project, number, digest);
@@ -184,7 +246,6 @@ impl Models {
             if self.is_pinned(draft.project).await? {
                 return Ok(Arc::new(Published { number, name, file: draft.file }));
             }
-            let expected = live.map(|live| live.number);
             if self.0.storage.set_current_version(draft.project, expected, number).await? {
                 let published = Arc::new(Published { number, name, file: draft.file });
                 self.swap(draft.project, Some(Arc::clone(&published)));
@@ -202,8 +263,7 @@ impl Models {
         // Its file is read before anything changes.
         let published = self.version(project, number).await?;
         for _ in 0..PUBLISH_ATTEMPTS {
-            self.follow(project).await?;
-            let expected = self.current(project).map(|live| live.number);
+            let expected = self.followed(project).await?;
             if self.0.storage.set_current_version(project, expected, number).await? {
                 self.swap(project, Some(Arc::clone(&published)));
                 return Ok(published);
@@ -253,9 +313,8 @@ impl Models {
     /// # Errors
     /// The database does not answer, or another process published meanwhile.
     pub async fn retire(&self, project: ProjectId) -> Result<(), ModelsError> {
-        self.follow(project).await?;
-        if let Some(live) = self.current(project) {
-            if !self.0.storage.retire_version(project, live.number).await? {
+        if let Some(number) = self.followed(project).await? {
+            if !self.0.storage.retire_version(project, number).await? {
                 return Err(ModelsError::Contended { project, attempts: 1 });
             }
             self.swap(project, None);

@@ -6,12 +6,17 @@
 mod compare;
 mod embedded;
 mod fill;
+mod follow;
 mod map;
 mod near;
 mod order;
+mod pace;
 mod pictures;
 mod publish;
 mod review;
+mod rows;
+mod store;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +44,8 @@ pub use review::{HeadReview, Outlier, Review};
 pub enum QueueOrder {
     /// The place in the ranking, so that the diversity of a batch is kept exactly
     Rank,
-    /// The calibrated probability of the predicted class
-    Probability,
+    /// Certainty in whole percents, which Label Studio shows, and the place only within one percent
+    Certainty,
 }
 
 /// How the queue is kept.
@@ -75,12 +80,10 @@ pub enum QueueError {
     #[error("project {project} can't be ranked: {problem}")]
     NoHead { project: ProjectId, problem: String },
     #[error(
-        "project {project}: none of its {backends} ML backends answers with version `{version}`; connect this server \
-         under Settings > Model"
+        "project {project}: this server is not among its ML backends in Label Studio: {found}; connect it under Settings > \
+         Model, or mend its address there"
     )]
-    NotConnected { project: ProjectId, backends: usize, version: String },
-    #[error("project {0} got another version meanwhile")]
-    Overtaken(ProjectId),
+    NotConnected { project: ProjectId, found: String },
     #[error(transparent)]
     Projection(#[from] ProjectionError),
     #[error("the ranking was interrupted")]
@@ -124,6 +127,8 @@ struct Inner {
     publish: Notify,
     /// How the writing of each project's queue went.
     write_backs: Mutex<HashMap<ProjectId, WriteBack>>,
+    /// Of the version that was told last of each project, the tasks that Label Studio asked for: it stores the answers.
+    asked: Mutex<HashMap<ProjectId, (String, BTreeSet<TaskId>)>>,
 }
 
 /// What is ranked of a project, and how far it is filled.
@@ -148,6 +153,10 @@ struct Marks {
     reading: bool,
     /// Tasks that changed since they were looked at.
     changed: BTreeSet<TaskId>,
+    /// Tasks that events were about since the start of this process, each as often as it was.
+    events: usize,
+    /// From so many on the order in force may have run out.
+    wakes_at: usize,
 }
 
 /// What the queue needs from other rooms.
@@ -174,14 +183,26 @@ impl Queue {
             fill: Notify::new(),
             publish: Notify::new(),
             write_backs: Mutex::default(),
+            asked: Mutex::default(),
         }))
     }
 
     /// Tasks came, changed or went; the pool follows in the background.
     pub fn tasks_changed(&self, project: ProjectId, tasks: impl Iterator<Item = TaskId>) {
         let pool = self.pool(project);
-        lock(&pool.marks).note(tasks);
+        let mut marks = lock(&pool.marks);
+        marks.note(tasks);
+        let may_run_out = marks.events >= marks.wakes_at;
+        drop(marks);
         self.0.fill.notify_one();
+        if may_run_out {
+            self.0.publish.notify_one();
+        }
+    }
+
+    /// The order in force may run out when events were about so many tasks.
+    fn wake_at(&self, project: ProjectId, events: usize) {
+        lock(&self.pool(project).marks).wakes_at = events;
     }
 
     /// A project was connected: its tasks are asked from Label Studio.
@@ -206,9 +227,33 @@ impl Queue {
         Ok(())
     }
 
+    /// How the queue is kept.
+    pub fn policy(&self) -> &QueuePolicy {
+        &self.0.policy
+    }
+
     /// Why Label Studio's queue of a project is not in the ranking's order, if an attempt failed.
     pub fn problem(&self, project: ProjectId) -> Option<String> {
         self.write_back(project).problem
+    }
+
+    /// Label Studio asked for predictions of these tasks and was answered with `version`.
+    pub fn asked(&self, project: ProjectId, version: &str, tasks: impl Iterator<Item = TaskId>) {
+        let mut all = lock(&self.0.asked);
+        let (of, asked) = all.entry(project).or_default();
+        if of != version {
+            (*of, *asked) = (version.to_owned(), BTreeSet::new());
+        }
+        asked.extend(tasks);
+    }
+
+    /// Tasks that events of a project were about since the start, each as often as it was.
+    fn events(&self, project: ProjectId) -> usize {
+        lock(&self.pool(project).marks).events
+    }
+
+    fn was_asked(&self, project: ProjectId, version: &str, task: TaskId) -> bool {
+        lock(&self.0.asked).get(&project).is_some_and(|(of, asked)| of == version && asked.contains(&task))
     }
 
     /// How the writing of a project's queue went since the start.
@@ -241,6 +286,7 @@ impl Marks {
     /// nobody knows.
     fn note(&mut self, tasks: impl Iterator<Item = TaskId>) {
         let (reading, seen) = (self.reading, self.seen);
+        let tasks = tasks.inspect(|_| self.events += 1);
         self.changed.extend(tasks.filter(|task| reading || Some(*task) <= seen));
     }
 
@@ -260,7 +306,8 @@ impl ProjectPool {
         let mut embeddings = Arc::clone(&self.embeddings).lock_owned().await;
         if embeddings.look_at(image_key) {
             let mut marks = lock(&self.marks);
-            *marks = Marks { revision: marks.revision + 1, ..Marks::default() };
+            let (revision, events, wakes_at) = (marks.revision + 1, marks.events, marks.wakes_at);
+            *marks = Marks { revision, events, wakes_at, ..Marks::default() };
         }
         embeddings
     }
@@ -279,7 +326,7 @@ mod tests {
     fn a_task_that_comes_while_its_page_is_read_is_looked_at_again() {
         let mut marks = Marks { seen: Some(TaskId(3)), ..Marks::default() };
         marks.note([2, 7].map(TaskId).into_iter());
-        assert_eq!(marks.changed, BTreeSet::from([TaskId(2)]));
+        assert_eq!((&marks.changed, marks.events), (&BTreeSet::from([TaskId(2)]), 2));
         marks.reading = true;
         marks.note([7, 9].map(TaskId).into_iter());
         marks.page_read(Some(TaskId(8)));

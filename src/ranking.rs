@@ -15,6 +15,8 @@ mod cluster_margin;
 mod clusters;
 mod herding;
 mod random;
+mod reach;
+mod score;
 mod space;
 mod strategy;
 mod uncertainty;
@@ -24,6 +26,8 @@ mod why;
 mod tests;
 
 pub use cloud::Points;
+pub use reach::Reach;
+pub use score::{STEP as SCORE_STEP, certainty_scores};
 pub use space::{DIM, Space};
 pub use strategy::{Strategy, UnknownStrategy};
 pub use uncertainty::{Measure, uncertainty};
@@ -96,6 +100,24 @@ pub struct Pick {
     /// The strategy's own, larger is more useful; of one batch only comparable among itself. 0 where chance chose.
     pub score: f32,
     pub why: Why,
+    /// What it stands for, where the strategy looks for that and chance did not choose.
+    pub reach: Option<Reach>,
+}
+
+impl Pick {
+    /// Why, with class names as in [`Why::with_names`], and how many open images it stands for.
+    pub fn reason<Name: AsRef<str>>(&self, names: &[Vec<Name>]) -> String {
+        let Some(Reach { images, estimated, .. }) = self.reach else { return self.why.with_names(names) };
+        let about = if estimated { "about " } else { "" };
+        let stands_for =
+            format!("stands for {about}{images} open image{}", if images == 1 { "" } else { "s" });
+        match (self.why, images) {
+            (Why::Typical, 0) => "like no other open image".to_owned(),
+            (Why::Typical, _) => stands_for,
+            (_, 0) => self.why.with_names(names),
+            _ => format!("{}; {stands_for}", self.why.with_names(names)),
+        }
+    }
 }
 
 /// The `min(count, n)` images to label next, in this order: distinct rows of the pool.
@@ -111,7 +133,14 @@ pub fn rank(pool: &Pool<'_>, strategy: Strategy, options: &Options) -> Vec<Pick>
     let labelled = if comparable { pool.labelled } else { &nothing };
     let pool = Pool { labelled, ..*pool };
     let chosen = choose(&pool, strategy, options);
-    chosen.into_iter().map(|chosen| explain(&pool, strategy, chosen)).collect()
+    let rows: Vec<usize> = chosen.iter().map(|chosen| chosen.row).collect();
+    let reaches = if strategy.seeks_diversity() {
+        reach::reaches(pool.unlabelled, &rows, options.seed)
+    } else {
+        Vec::new()
+    };
+    let reaches = reaches.into_iter().map(Some).chain(std::iter::repeat(None));
+    chosen.into_iter().zip(reaches).map(|(chosen, reach)| explain(&pool, strategy, chosen, reach)).collect()
 }
 
 fn choose(pool: &Pool<'_>, strategy: Strategy, options: &Options) -> Vec<Chosen> {
@@ -144,7 +173,7 @@ fn choose(pool: &Pool<'_>, strategy: Strategy, options: &Options) -> Vec<Chosen>
 }
 
 /// Gives the reason that fits: what the heads can't decide, where that is why, else where the image lies.
-fn explain(pool: &Pool<'_>, strategy: Strategy, chosen: Chosen) -> Pick {
+fn explain(pool: &Pool<'_>, strategy: Strategy, chosen: Chosen, reach: Option<Reach>) -> Pick {
     let Chosen { row, score, by_chance } = chosen;
     let undecided = |least: f32| {
         uncertainty::undecided(pool.heads, row).filter(|(doubt, _)| *doubt >= least).map(|(_, why)| why)
@@ -159,5 +188,5 @@ fn explain(pool: &Pool<'_>, strategy: Strategy, chosen: Chosen) -> Pick {
         _ => undecided(0.0).unwrap_or(Why::Typical),
     };
     // Of damaged points nothing can be told, but they are ranked.
-    Pick { row, score: if score.is_finite() { score } else { 0.0 }, why }
+    Pick { row, score: if score.is_finite() { score } else { 0.0 }, why, reach: reach.filter(|_| !by_chance) }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use crate::domain::ids::ContentHash;
 use crate::eval::accuracy;
 use crate::model::{Features, FitError, FitOptions, Group, Head, ModelError, Targets, TrainingSet, fit};
-use crate::ranking::{HeadView, Options, Points, Pool, Space, Strategy, rank};
+use crate::ranking::{HeadView, Options, Points, Pool, Space, Strategy, certainty_scores, rank};
 
 /// Apart, so that the seeds of two rounds of one replay never meet.
 const SEEDS_APART: u64 = 1_000;
@@ -55,8 +55,9 @@ pub struct Schedule {
 /// Who picks.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// The first batch by `start`, the later ones by `then`.
-    Strategy { start: Strategy, then: Strategy },
+    /// The first batch by `start`, the later ones by `then`; with `by_certainty` the least certain of so many at the head of
+    /// the ranking, as [`certainty_scores`] has Label Studio serve them.
+    Strategy { start: Strategy, then: Strategy, by_certainty: Option<usize> },
     /// Rows somebody else picked: `[seed][round]`.
     Picked(Vec<Vec<Vec<usize>>>),
 }
@@ -80,6 +81,14 @@ pub struct Round {
     pub accuracy: f64,
     /// Rows of this batch, best first
     pub picked: Vec<usize>,
+}
+
+/// What a strategy may know at the start of a round.
+#[derive(Default)]
+struct Known {
+    unlabelled: Vec<usize>,
+    labelled: Vec<usize>,
+    head: Option<Head>,
 }
 
 /// Why nothing can be replayed.
@@ -271,30 +280,28 @@ impl Replay {
     }
 
     fn replay(&self, plan: &Plan, seed: usize, watch: &(dyn Fn() + Sync)) -> Result<Run, ReplayError> {
-        let mut unlabelled = self.collection.train.clone();
-        let mut labelled: Vec<usize> = Vec::new();
-        let mut head: Option<Head> = None;
+        let mut known = Known { unlabelled: self.collection.train.clone(), ..Known::default() };
         let mut run = Run::default();
         for round in 0..=self.schedule.rounds {
             let start = Instant::now();
             let picked = match plan {
                 Plan::Picked(picked) => picked[seed][round].clone(),
-                Plan::Strategy { start, then } => {
+                Plan::Strategy { start, then, by_certainty } => {
                     let strategy = if round == 0 { *start } else { *then };
-                    self.pick(strategy, seed, round, &unlabelled, &labelled, head.as_ref())?
+                    self.pick(strategy, *by_certainty, seed, round, &known)?
                 }
             };
             run.picking += start.elapsed().as_secs_f64();
             for &row in &picked {
-                let at = unlabelled.iter().position(|there| *there == row);
-                unlabelled.remove(at.ok_or(ReplayError::Pick { seed, row })?);
-                labelled.push(row);
+                let at = known.unlabelled.iter().position(|there| *there == row);
+                known.unlabelled.remove(at.ok_or(ReplayError::Pick { seed, row })?);
+                known.labelled.push(row);
             }
             let start = Instant::now();
-            let trained = self.train(&labelled)?;
+            let trained = self.train(&known.labelled)?;
             run.training += start.elapsed().as_secs_f64();
-            run.rounds.push(Round { labels: labelled.len(), accuracy: self.judge(&trained)?, picked });
-            head = Some(trained);
+            run.rounds.push(Round { labels: known.labelled.len(), accuracy: self.judge(&trained)?, picked });
+            known.head = Some(trained);
             watch();
         }
         Ok(run)
@@ -303,24 +310,32 @@ impl Replay {
     fn pick(
         &self,
         strategy: Strategy,
+        by_certainty: Option<usize>,
         seed: usize,
         round: usize,
-        unlabelled: &[usize],
-        labelled: &[usize],
-        head: Option<&Head>,
+        known: &Known,
     ) -> Result<Vec<usize>, ReplayError> {
-        let probabilities = head.map(|head| self.probabilities(head, unlabelled)).transpose()?;
+        let Known { unlabelled, labelled, head } = known;
+        let probabilities = head.as_ref().map(|head| self.probabilities(head, unlabelled)).transpose()?;
         let probabilities: Option<Vec<f32>> = probabilities.map(|rows| rows.concat());
         let heads: Vec<HeadView<'_>> = probabilities
             .iter()
             .map(|rows| HeadView { classes: self.collection.classes, multiple: false, probabilities: rows })
             .collect();
-        let (open, known) = (self.points.select(unlabelled), self.points.select(labelled));
-        let pool = Pool { unlabelled: &open, labelled: &known, heads: &heads };
+        let (open, labelled) = (self.points.select(unlabelled), self.points.select(labelled));
+        let pool = Pool { unlabelled: &open, labelled: &labelled, heads: &heads };
         let seed = seed as u64 * SEEDS_APART + round as u64;
-        let mut options = Options::new(self.schedule.batch(round), seed);
+        let batch = self.schedule.batch(round);
+        // Without a head nothing is certain.
+        let by_certainty = by_certainty.filter(|_| !heads.is_empty());
+        let mut options = Options::new(by_certainty.unwrap_or(0).max(batch), seed);
         options.random_share = self.schedule.random_share.unwrap_or(options.random_share);
-        Ok(rank(&pool, strategy, &options).into_iter().map(|pick| unlabelled[pick.row]).collect())
+        let mut picked: Vec<usize> =
+            rank(&pool, strategy, &options).into_iter().map(|pick| pick.row).collect();
+        if let (Some(_), Some(view)) = (by_certainty, heads.first()) {
+            sort_by_certainty(&mut picked, view);
+        }
+        Ok(picked.into_iter().take(batch).map(|row| unlabelled[row]).collect())
     }
 
     fn train(&self, rows: &[usize]) -> Result<Head, ReplayError> {
@@ -344,6 +359,18 @@ impl Replay {
     fn probabilities(&self, head: &Head, rows: &[usize]) -> Result<Vec<Vec<f32>>, ModelError> {
         rows.iter().map(|row| head.probabilities(self.collection.features.row(*row))).collect()
     }
+}
+
+/// Sorts a ranking's rows as Label Studio serves them by [`certainty_scores`].
+fn sort_by_certainty(rows: &mut Vec<usize>, view: &HeadView<'_>) {
+    let certainty = |row: &usize| {
+        let probabilities = &view.probabilities[row * view.classes..][..view.classes];
+        f64::from(probabilities.iter().copied().fold(0.0, f32::max))
+    };
+    let scores = certainty_scores(&rows.iter().map(certainty).collect::<Vec<_>>());
+    let mut scored: Vec<(f64, usize)> = scores.into_iter().zip(rows.drain(..)).collect();
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rows.extend(scored.into_iter().map(|(_, row)| row));
 }
 
 #[cfg(test)]

@@ -13,14 +13,17 @@
 //! network file system; use PostgreSQL there.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sqlx::{Any, AnyPool, Transaction};
 
 pub mod annotations;
+mod clock;
 pub mod connect;
 pub mod embeddings;
 mod error;
 pub mod events;
+mod file;
 pub mod images;
 pub mod jobs;
 mod migrate;
@@ -36,10 +39,10 @@ pub use connect::FILE_NAME;
 pub use error::StorageError;
 pub use events::{EventOutcome, EventRecord, EventRow};
 pub use images::ImageRecord;
-pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS};
+pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, PULL_AND_TRAIN, TRAIN};
 pub use projects::{Project, ProjectConfig, ProjectInfo};
 pub use queue::TaskState;
-pub use tags::TaggedImage;
+pub use tags::{Renamed, TagCount, TaggedImage};
 pub use tasks::{TaskCounts, TaskRecord};
 pub use versions::{NewVersion, Version, VersionOutline};
 
@@ -55,6 +58,8 @@ pub struct Storage {
     read: AnyPool,
     write: AnyPool,
     engine: connect::Engine,
+    /// The SQLite file.
+    file: Option<Arc<file::DatabaseFile>>,
 }
 
 impl Storage {
@@ -87,6 +92,32 @@ impl Storage {
         Ok(())
     }
 
+    /// Writes one row, to see whether the database takes writes. `now` in Unix microseconds.
+    ///
+    /// # Errors
+    /// It takes none: it is gone, full, read-only or busy.
+    pub async fn check_writable(&self, now: i64) -> Result<()> {
+        self.check_file().await?;
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO ready (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+        )
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Looks whether the SQLite file is still the one that was opened; no transaction begins while it is not.
+    ///
+    /// # Errors
+    /// It was deleted or replaced.
+    pub async fn check_file(&self) -> Result<()> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let looked = tokio::task::spawn_blocking(move || file.look()).await;
+        looked.unwrap_or_else(|_| Err(StorageError::unavailable("it could not be looked at", "try again")))
+    }
+
     /// Waits for running statements and closes all connections of all clones.
     pub async fn close(&self) {
         self.write.close().await;
@@ -94,6 +125,42 @@ impl Storage {
     }
 
     async fn begin(&self) -> Result<Tx> {
+        if let Some(file) = &self.file {
+            file.check()?;
+        }
         Ok(self.write.begin_with(self.engine.begin()).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As after a full disk: SQLite ended the transaction, and sqlx's own ROLLBACK fails.
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_does_not_stop_all_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open_dir(folder.path()).await.unwrap();
+        for now in 0..3 {
+            let mut tx = storage.begin().await.unwrap();
+            sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+            drop(tx);
+            storage.check_writable(now).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_deleted_or_replaced_takes_no_more_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open_dir(folder.path()).await.unwrap();
+        let path = folder.path().join(FILE_NAME);
+        storage.check_writable(1).await.unwrap();
+        std::fs::rename(&path, folder.path().join("aside")).unwrap();
+        let error = storage.check_writable(2).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("deleted or replaced"), "{error}");
+        std::fs::write(&path, b"another file").unwrap();
+        assert!(storage.check_file().await.is_err() && storage.begin().await.is_err());
+        std::fs::rename(folder.path().join("aside"), &path).unwrap();
+        storage.check_writable(3).await.unwrap();
     }
 }

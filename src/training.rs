@@ -9,16 +9,17 @@ mod heard;
 mod intake;
 mod labels;
 mod reconcile;
-mod reference;
 mod run;
 mod standing;
 mod trainer;
+mod unused;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::sync::Cache;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{LabelConfig, LabelConfigError};
@@ -29,19 +30,24 @@ use crate::model::FitError;
 use crate::models::{Models, ModelsError};
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
-pub use dataset::{assemble, classes_seen};
+pub use dataset::{assemble, waiting_for};
 use heard::Heard;
 pub use heard::Webhooks;
 pub use intake::Sighting;
-pub use reference::{Reference, ReferencePoint};
 pub use standing::Standing;
 pub use trainer::{Trainer, TrainerThread};
 
-/// Label configs kept parsed; a server has few, an attacker many.
-const PARSED_CONFIGS: u64 = 256;
+/// Memory for label configs that are kept parsed, bytes; a server has few of some kilobytes, an attacker many.
+const PARSED_CONFIGS_BYTES: u64 = 32 << 20;
+
+/// Label configs above this size are parsed off the async threads: a megabyte takes some milliseconds.
+const PARSE_INLINE_BYTES: usize = 32 * 1024;
 
 /// Projects whose last sighting is remembered, so that a repeated one costs no write.
 const SIGHTINGS: u64 = 10_000;
+
+/// The count of unused answers reads them all: whoever looks sees one that is so old at most.
+const UNUSED_STALE: Duration = Duration::from_secs(5);
 
 /// What starts a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +91,7 @@ pub enum TrainingError {
     Fit { head: String, source: FitError },
     #[error("project {0} has no label config yet: open a task or press \"Start training\" in Label Studio")]
     NoLabelConfig(ProjectId),
+    /// No head has labels of two classes; the text says what each waits for.
     #[error("{0}")]
     NothingToLearn(String),
     #[error("head `{head}`: {left_out} of {labels} labelled images can't be had, the first: {first}")]
@@ -98,8 +105,6 @@ pub enum TrainingError {
     NoProject,
     #[error("annotation {index} of the request: {problem}")]
     Annotation { index: usize, problem: String },
-    #[error("labels drawn by chance can't be replayed: {0}")]
-    Replay(Box<crate::replay::ReplayError>),
     #[error("another process took over the job")]
     LeaseLost,
     #[error("cancelled by shutdown")]
@@ -127,6 +132,11 @@ struct Inner {
     configs: Cache<[u8; 32], Arc<LabelConfig>>,
     sightings: Cache<ProjectId, [u8; 32]>,
     heard: Heard,
+    /// What of a project's answers teaches nothing, by the label config's digest.
+    unused: Cache<(ProjectId, String), Arc<unused::Counted>>,
+    counting: Semaphore,
+    /// What was said of it.
+    said_unused: Cache<ProjectId, Arc<str>>,
 }
 
 /// What training needs from other rooms.
@@ -143,7 +153,9 @@ impl Training {
     /// `owner` names this process in leases; `now` gives Unix microseconds.
     pub fn new(rooms: Rooms, policy: Policy, owner: String, now: fn() -> i64) -> Self {
         let Rooms { storage, embedder, models, label_studio, queue, trainer } = rooms;
-        let configs = Cache::new(PARSED_CONFIGS);
+        let weigh =
+            |_: &[u8; 32], config: &Arc<LabelConfig>| u32::try_from(config.bytes()).unwrap_or(u32::MAX);
+        let configs = Cache::builder().max_capacity(PARSED_CONFIGS_BYTES).weigher(weigh).build();
         let sightings = Cache::new(SIGHTINGS);
         let wake = Notify::new();
         Self(Arc::new(Inner {
@@ -160,7 +172,28 @@ impl Training {
             configs,
             sightings,
             heard: Heard::default(),
+            unused: Cache::new(SIGHTINGS),
+            counting: Semaphore::new(1),
+            said_unused: Cache::new(SIGHTINGS),
         }))
+    }
+
+    /// What starts a training.
+    pub fn trigger(&self) -> Trigger {
+        self.0.policy.trigger
+    }
+
+    /// As [`Training::label_config`], for requests: a large text that is not known yet is parsed off the async threads.
+    ///
+    /// # Errors
+    /// As [`Training::label_config`].
+    pub async fn label_config_of_request(&self, xml: &str) -> Result<Arc<LabelConfig>, LabelConfigError> {
+        if xml.len() <= PARSE_INLINE_BYTES {
+            return self.label_config(xml);
+        }
+        let (training, xml) = (self.clone(), xml.to_owned());
+        let parsed = tokio::task::spawn_blocking(move || training.label_config(&xml)).await;
+        parsed.unwrap_or_else(|_| Err(LabelConfigError::Xml("reading it was interrupted".to_owned())))
     }
 
     /// Parses a label config, or remembers having done so.

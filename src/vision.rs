@@ -14,7 +14,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
-pub use decode::{Described, MAX_SIDE_PX, describe};
+pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, describe};
 pub use error::VisionError;
 
 /// JPEG quality of a thumbnail, 1 to 100: the usual balance for small previews.
@@ -26,7 +26,7 @@ pub struct Limits {
     /// Largest file, in bytes.
     pub max_bytes: usize,
     /// Largest picture, in pixels (width x height), checked in the header before anything is decoded. Decoding
-    /// takes up to 11 bytes for each.
+    /// takes up to [`DECODED_BYTES_PER_PX`] for each.
     pub max_pixels: u64,
 }
 

@@ -36,6 +36,11 @@ impl<'a> Place<'a> {
         !self.forwarded && self.host.is_some_and(|host| is_loopback(without_port(host)))
     }
 
+    /// The name without the port.
+    pub fn host_name(&self) -> Option<&'a str> {
+        self.host.map(without_port)
+    }
+
     /// Whether a browser sent the request from another site's page. Programs that are no browsers say nothing.
     pub fn is_foreign(&self) -> bool {
         match (self.fetch_site, self.origin) {
@@ -56,7 +61,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn is_loopback(name: &str) -> bool {
+pub(super) fn is_loopback(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
     name == "localhost" || inner.parse().is_ok_and(|address: IpAddr| address.is_loopback())

@@ -1,6 +1,7 @@
 //! What runs beside the server until it stops.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -15,6 +16,9 @@ use crate::training::Training;
 
 /// Versions that another process publishes serve here after so long at most.
 const FOLLOW: Duration = Duration::from_secs(3);
+
+/// How often the database's file is looked for.
+const LOOK_FOR_FILE: Duration = Duration::from_secs(10);
 
 /// Events are kept for so long, to recognise repeated deliveries and for people to look back.
 const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -70,6 +74,21 @@ pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Que
             if number() != before {
                 queue.version_changed();
             }
+        }
+    })
+    .await;
+}
+
+/// Looks whether the database's file is still there.
+pub(super) async fn watch_database_file(storage: Storage, stop: CancellationToken) {
+    let said = AtomicBool::new(false);
+    repeat(LOOK_FOR_FILE, &stop, || async {
+        match storage.check_file().await {
+            Ok(()) => said.store(false, Ordering::Relaxed),
+            Err(error) if !said.swap(true, Ordering::Relaxed) => {
+                tracing::error!(%error, "nothing can be stored")
+            }
+            Err(_) => {}
         }
     })
     .await;

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use url::{Host, Url};
 
 use super::House;
-use crate::access::{Access, Control};
+use crate::access::{Access, Control, Throttle};
 use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, ServerSettings, Settings};
 use crate::dashboard::{self, Dashboard, Installation, Rooms};
-use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig};
+use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig, trust};
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, ModelError, load_backbone};
 use crate::models::starter::Starter;
 use crate::queue::{QueueOrder, QueuePolicy};
@@ -43,10 +44,17 @@ pub(super) fn starter(settings: &Settings) -> Option<Starter> {
 /// A client of the configured Label Studio; nothing is asked yet.
 ///
 /// # Errors
-/// Address or token can't be ones that work.
+/// Address or token can't be ones that work, or the file of certificate authorities can't be used.
 pub fn client(settings: &Settings) -> anyhow::Result<Client> {
+    if let Some(path) = &settings.label_studio.ca_file {
+        let named = || format!("--ca-file `{}` can't be used", path.display());
+        let pem = std::fs::read(path).with_context(named)?;
+        trust(&pem).map_err(anyhow::Error::msg).with_context(named)?;
+    }
+    let base_url = settings.label_studio.base_url()?;
     Ok(Client::new(ClientConfig {
-        base_url: settings.label_studio.base_url()?,
+        proxy: base_url.as_ref().and_then(proxy_variable),
+        base_url,
         token: settings.label_studio.label_studio_api_key.clone(),
         connect_timeout: CONNECT_TIMEOUT,
         timeout: API_TIMEOUT,
@@ -69,11 +77,11 @@ pub(super) fn queue_policy(settings: &Settings) -> QueuePolicy {
     QueuePolicy {
         order: match queue.queue_order {
             OrderSetting::Rank => QueueOrder::Rank,
-            OrderSetting::Probability => QueueOrder::Probability,
+            OrderSetting::Certainty => QueueOrder::Certainty,
         },
-        tasks: usize::from(queue.queue_tasks),
-        set_sampling: !queue.keep_sampling,
-        keep_view: !queue.no_queue_view,
+        tasks: queue.tasks_written(),
+        set_sampling: !queue.keep_sampling && !queue.leave_projects_alone,
+        keep_view: !queue.no_queue_view && !queue.leave_projects_alone,
         pool_bytes: queue.pool_memory_mb as usize * 1_000_000,
         score_threshold: settings.model.model_score_threshold,
     }
@@ -106,8 +114,51 @@ pub(super) fn advice(settings: &Settings) -> Vec<String> {
     advice
 }
 
+/// Variables that set a proxy, by the scheme of what is asked.
+const PROXIES: [(&str, [&str; 4]); 2] = [
+    ("http", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
+    ("https", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+];
+
+/// The variable that names a proxy for an address. Whether `NO_PROXY` takes its host out is not looked at.
+fn proxy_variable(url: &Url) -> Option<&'static str> {
+    let (_, names) = PROXIES.into_iter().find(|(scheme, _)| *scheme == url.scheme())?;
+    names.into_iter().find(|name| is_set(name))
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// Variables of Label Studio's Python backends that this program does not read, and what to do.
+fn other_names(settings: &Settings) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let label_studio = &settings.label_studio;
+    let names = [
+        ("LABEL_STUDIO_HOST", "call it LABEL_STUDIO_URL", label_studio.label_studio_url.is_none()),
+        (
+            "LABEL_STUDIO_ACCESS_TOKEN",
+            "call it LABEL_STUDIO_API_KEY",
+            label_studio.label_studio_api_key.is_none(),
+        ),
+        (
+            "VERIFY_SSL",
+            "certificates are always checked; name your own certificate authority with --ca-file (CA_FILE)",
+            true,
+        ),
+    ];
+    names
+        .into_iter()
+        .filter(|(name, _, matters)| *matters && is_set(name))
+        .map(|(name, cure, _)| (name, cure))
+}
+
 /// The dashboard over a house's rooms.
-pub(super) fn dashboard(settings: &Settings, house: &House, access: &Access) -> anyhow::Result<Dashboard> {
+pub(super) fn dashboard(
+    settings: &Settings,
+    house: &House,
+    access: &Access,
+    throttle: &Arc<Throttle>,
+) -> anyhow::Result<Dashboard> {
     let rooms = Rooms {
         storage: house.storage.clone(),
         embedder: house.embedder.clone(),
@@ -118,8 +169,9 @@ pub(super) fn dashboard(settings: &Settings, house: &House, access: &Access) -> 
     };
     let installation = Installation {
         access: access.clone(),
+        throttle: Arc::clone(throttle),
         label_studio: settings.label_studio.public_url()?,
-        writes_queue: house.label_studio.is_configured() && settings.queue.queue_tasks > 0,
+        writes_queue: house.label_studio.is_configured() && settings.queue.tasks_written() > 0,
         limits: super::limits(settings),
         decoders: super::threads(settings),
         advice: advice(settings),
@@ -168,6 +220,9 @@ pub(super) fn announce(settings: &Settings, port: u16) {
     for line in advice(settings) {
         tracing::warn!("{line}");
     }
+    for (name, cure) in other_names(settings) {
+        tracing::warn!("{name} is set, and this program does not read it: {cure}");
+    }
 }
 
 /// What opens the door.
@@ -176,6 +231,7 @@ pub(super) fn access(server: &ServerSettings) -> Access {
         basic: server.basic_auth_user.clone().zip(server.basic_auth_pass.clone()),
         secret_path: server.secret_path.clone(),
         exposed: !server.host.is_loopback(),
+        allowed_hosts: server.allowed_host.clone(),
     }
 }
 
@@ -192,6 +248,21 @@ fn other_machine(url: &Url) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn one_switch_leaves_projects_alone() {
+        let policy = |line: &[&str]| queue_policy(&<Line as clap::Parser>::parse_from(line).settings);
+        let usual = policy(&["test"]);
+        assert_eq!((usual.tasks, usual.set_sampling, usual.keep_view), (200, true, true));
+        let alone = policy(&["test", "--leave-projects-alone"]);
+        assert_eq!((alone.tasks, alone.set_sampling, alone.keep_view), (0, false, false));
+    }
 
     #[test]
     fn only_names_of_this_machine_are_here() {

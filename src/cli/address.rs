@@ -26,7 +26,8 @@ pub struct AddressArgs {
 pub struct Address {
     url: Url,
     here: Url,
-    /// Of Basic authentication, unless they stand in the URL.
+    /// Of Basic authentication, unless they stand in the URL, or its secret path opens what Label Studio needs: then no
+    /// member of a project gets to read them there.
     pub credentials: Option<Credentials>,
     hidden: Vec<(String, String)>,
 }
@@ -50,7 +51,7 @@ impl AddressArgs {
         let pair = server.basic_auth_user.clone().zip(server.basic_auth_pass.clone());
         let credentials = pair.map(|(user, password)| Credentials { user, password });
         Ok(Address {
-            credentials: credentials.filter(|_| userinfo(&url).is_none()),
+            credentials: credentials.filter(|_| secret.is_none() && userinfo(&url).is_none()),
             url: below_secret(url, secret),
             here: below_secret(here, secret),
             hidden,
@@ -174,6 +175,14 @@ mod tests {
             let made = address(&arguments).unwrap();
             assert_eq!((made.url(), made.shown().as_str()), (url, shown));
         }
+    }
+
+    #[test]
+    fn label_studio_gets_no_password_where_a_secret_path_opens_the_door() {
+        let basic = ["--basic-auth-user", "me", "--basic-auth-pass", "hush"];
+        assert!(address(&basic).unwrap().credentials.is_some());
+        let both = [&basic[..], &["--secret-path", "0123456789abcdef"]].concat();
+        assert!(address(&both).unwrap().credentials.is_none());
     }
 
     #[test]

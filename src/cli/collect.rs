@@ -12,8 +12,8 @@ use jiff::civil::{Date, Time};
 
 use super::eye::progress;
 use super::format::print;
-pub use catalogue::is_table;
-use catalogue::{Catalogue, METADATA};
+use catalogue::Catalogue;
+pub use catalogue::{METADATA, is_table};
 pub use fetch::extension;
 use fetch::{Fetcher, Outcome};
 pub use plan::stem;

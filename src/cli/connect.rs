@@ -16,7 +16,7 @@ use super::steps::{Report, Step};
 use super::wiring;
 use crate::app;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::LabelConfig;
+use crate::domain::label_config::{LabelConfig, of_classes, with_answers_required};
 use crate::labelstudio::Client;
 pub use images::how_to_serve;
 
@@ -28,14 +28,14 @@ pub use images::how_to_serve;
 Examples:
   weathervane connect --label-studio http://127.0.0.1:8080 --token ... --create Weather \\
       --label-config label_config.xml --images /data/photos
-  weathervane connect --create Weather --images photos --upload
-  weathervane connect --project 3 --backend-url http://weathervane:9090 \\
+  weathervane connect --create Birds --classes robin,wren,other --images photos --upload
+  weathervane connect --project 3 --backend-url http://weathervane.internal:9090 \\
       --backend-from-here http://127.0.0.1:9090
 
 Start the server (`weathervane serve`) before. Each line of stdout is a step: `ok` was right
 already, `made` and `changed` say what was done, `skipped` could not be looked at, `problem` says
 what to do. A second run changes nothing. It reads the settings of the server it connects:
-BASIC_AUTH_USER, BASIC_AUTH_PASS, SECRET_PATH, PORT, KEEP_SAMPLING.
+BASIC_AUTH_USER, BASIC_AUTH_PASS, SECRET_PATH, PORT, KEEP_SAMPLING, LEAVE_PROJECTS_ALONE. `--help` lists all of them.
 
 Exit codes: 0 connected, 1 there is a problem, 2 wrong usage."
 )]
@@ -43,16 +43,29 @@ pub struct Connect {
     #[command(flatten)]
     target: Target,
 
-    /// Label config of the project, XML; a new project without one gets the weather example
+    /// Label config of the project, XML; a new project without one and without images gets the weather example
     #[arg(long, value_name = "FILE.xml")]
     label_config: Option<PathBuf>,
+
+    /// Classes of the project, such as robin,wren,other, in place of a label config
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', conflicts_with = "label_config")]
+    classes: Vec<String>,
+
+    /// An image may have any number of the classes, not exactly one
+    #[arg(long, requires = "classes")]
+    multiple: bool,
+
+    /// Add required="true" to the project's <Choices>, so that nothing is submitted without an answer
+    #[arg(long)]
+    require_answer: bool,
 
     /// What annotators read before they begin; by default two sentences, where the project has none
     #[arg(long, value_name = "FILE")]
     instructions: Option<PathBuf>,
 
     /// Make a task for each image file directly in this folder, which Label Studio's machine must see below its
-    /// LOCAL_FILES_DOCUMENT_ROOT
+    /// LOCAL_FILES_DOCUMENT_ROOT; images in a folder DIR/CLASS are labelled so, and a new project without a label config gets
+    /// these folders as classes
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 
@@ -100,15 +113,18 @@ impl Connect {
         settings.validate()?;
         let client = app::client(settings)?;
         let address = self.address.address(&settings.server)?;
+        let images =
+            self.images.as_deref().map(|folder| images::Images::new(folder, self.upload)).transpose()?;
         let wanted = project::Wanted {
             id: self.target.project.map(ProjectId),
             title: self.target.create.clone(),
-            label_config: self.label_config.as_deref().map(read_config).transpose()?,
+            label_config: self.label_config()?,
+            require_answer: self.require_answer,
             instructions: self.instructions.as_deref().map(read).transpose()?,
+            images: images.as_ref().map(|images| (images.folder().to_owned(), images.class_names())),
             keep_sampling: settings.queue.keep_sampling,
+            leave_alone: settings.queue.leave_projects_alone,
         };
-        let images =
-            self.images.as_deref().map(|folder| images::Images::new(folder, self.upload)).transpose()?;
         let mut report = Report::new(self.format, address.hidden());
         let former = self.moved_from.as_deref();
         let project = steps(&client, &address, former, &wanted, images.as_ref(), &mut report).await?;
@@ -120,6 +136,24 @@ impl Connect {
         }
         let changed = report.changed();
         report.finish(json!({"project": project, "backend": address.shown(), "changed": changed}))
+    }
+}
+
+impl Connect {
+    fn label_config(&self) -> anyhow::Result<Option<GivenConfig>> {
+        let (named, xml) = match (&self.label_config, self.classes.as_slice()) {
+            (Some(path), _) => (format!("`{}`", path.display()), read(path)?),
+            (None, []) => return Ok(None),
+            (None, classes) => {
+                ("--classes".to_owned(), of_classes(classes, self.multiple).context("--classes")?)
+            }
+        };
+        let xml = match self.require_answer {
+            true => with_answers_required(&xml).with_context(|| named.clone())?.0,
+            false => xml,
+        };
+        let config = LabelConfig::parse(&xml).context(named)?;
+        Ok(Some(GivenConfig { xml, config }))
     }
 }
 
@@ -135,7 +169,11 @@ async fn steps(
     let Some(account) = report.take("Label Studio", client.verify().await) else { return Ok(None) };
     report.add(Step::ok("Label Studio", format!("it accepts the {} of user {}", account.kind, account.id)));
     let probe = address.probe()?;
-    if wiring::server(&probe, address, report).await.is_none() {
+    // Whatever would keep the two apart is found before anything is changed.
+    if wiring::hook_url(address, report).is_none()
+        || wiring::server(&probe, address, report).await.is_none()
+        || wiring::guards(client, address, report).await.is_none()
+    {
         return Ok(None);
     }
     let Some(details) = project::set_up(client, wanted, report).await else { return Ok(None) };
@@ -150,10 +188,4 @@ async fn steps(
 
 fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("`{}` can't be read as text", path.display()))
-}
-
-fn read_config(path: &Path) -> anyhow::Result<GivenConfig> {
-    let xml = read(path)?;
-    let config = LabelConfig::parse(&xml).with_context(|| format!("`{}`", path.display()))?;
-    Ok(GivenConfig { xml, config })
 }

@@ -5,6 +5,7 @@ mod commands;
 mod companion;
 mod label_studio;
 mod place;
+mod sorted;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,9 +26,6 @@ use commands::Commands;
 use companion::Companion;
 use place::{Place, Source};
 
-/// The project in Label Studio.
-const TITLE: &str = "Weather demo";
-
 /// Name and size of the first selection.
 const TAG: &str = "coreset_30";
 const FIRST: &str = "30";
@@ -41,9 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the running programs are looked at.
 const GLANCE: Duration = Duration::from_secs(1);
 
-const MOUNTAIN_CONFIG: &str = include_str!("../../examples/webcam/label_config.xml");
-const WEATHER_CONFIG: &str = include_str!("../../label_config.xml");
-
 /// Path of the simulated webcam's archive; the pattern is that of a real one.
 const ARCHIVE: &str = "/jungfraujoch/pano/%Y/%m%d/Jungfraujoch_m%Y%m%d%H%M.jpg";
 const NEWEST: &str = "/jungfraujoch/pano/Jungfraujoch_pano.jpg";
@@ -54,7 +49,7 @@ const NEWEST: &str = "/jungfraujoch/pano/Jungfraujoch_pano.jpg";
 Examples:
   make demo                                     (in a checkout: installs and builds what it needs)
   weathervane demo
-  weathervane demo --images photos
+  weathervane demo --images photos --classes robin,wren,other
   weathervane demo --headless
   weathervane demo --headless --images photos --truth labels.csv
 
@@ -75,8 +70,18 @@ pub struct Demo {
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 
-    /// Label config of the project, XML; by default the one that fits the simulated webcam, or with --images the weather
-    /// example
+    /// Classes of these images, such as robin,wren,other; by default the folders DIR/CLASS they lie in, which are first labels
+    /// too, else it asks
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        value_delimiter = ',',
+        requires = "images",
+        conflicts_with = "label_config"
+    )]
+    classes: Vec<String>,
+
+    /// Label config of the project, XML; by default the one that fits the simulated webcam
     #[arg(long, value_name = "FILE.xml")]
     label_config: Option<PathBuf>,
 
@@ -114,6 +119,12 @@ impl Demo {
         let source = self.images.as_deref().map_or(Ok(Source::Webcam), folder)?;
         let program = label_studio::find(self.label_studio_program.as_deref())?;
         let mut place = Place::open(&self.dir(&source), source)?;
+        // Before anything starts, since it may ask.
+        let is_said = !self.classes.is_empty() || self.label_config.is_some();
+        let config = match place.label_config().exists() && !is_said {
+            true => None,
+            false => Some(sorted::label_config(&self, &place).await?),
+        };
         ensure!(
             !self.headless || place.state.source == Source::Webcam || self.truth.is_some(),
             "the scripted annotator needs the true answers of these images: name them with --truth FILE.csv"
@@ -121,7 +132,7 @@ impl Demo {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut stage = Stage::default();
         let ended = tokio::select! {
-            ended = self.play(&program, &mut place, &mut stage) => ended,
+            ended = self.play(&program, config, &mut place, &mut stage) => ended,
             _ = tokio::signal::ctrl_c() => {
                 eprintln!("\nstopping; the same command finds everything again");
                 Ok(())
@@ -142,7 +153,13 @@ impl Demo {
         self.dir.clone().unwrap_or_else(own)
     }
 
-    async fn play(&self, program: &Path, place: &mut Place, stage: &mut Stage) -> anyhow::Result<()> {
+    async fn play(
+        &self,
+        program: &Path,
+        config: Option<String>,
+        place: &mut Place,
+        stage: &mut Stage,
+    ) -> anyhow::Result<()> {
         let commands = Commands::new(place.environment())?;
         // It takes longest, so it starts first.
         let label_studio =
@@ -164,7 +181,7 @@ impl Demo {
         let doing = "Label Studio starts; the first time takes a minute or two";
         stage.0[label_studio].until_ready(LABEL_STUDIO_PATIENCE, doing, ready).await?;
 
-        let project = self.connect(&commands, &client, place, &frames).await?;
+        let project = self.connect(&commands, &client, config, place, &frames).await?;
         if self.headless {
             let truth = self.truth(place, webcam.as_deref()).await?;
             let annotator = Annotator::new(&commands, &client, &probe, project, truth).await?;
@@ -208,24 +225,20 @@ impl Demo {
         &self,
         commands: &Commands,
         client: &Client,
+        own: Option<String>,
         place: &mut Place,
         frames: &str,
     ) -> anyhow::Result<ProjectId> {
         let config = place.label_config().display().to_string();
         let former = place.state.connected_port.map(|port| format!("http://127.0.0.1:{port}"));
-        let mut line = vec!["connect", "--create", TITLE, "--images", frames];
+        let title = place.state.source.title();
+        let mut line = vec!["connect", "--create", &title, "--images", frames];
         // Later the label config is the person's to change.
-        if client.projects_titled(TITLE).await?.is_empty() {
-            let own = match place.state.source {
-                Source::Webcam => MOUNTAIN_CONFIG,
-                Source::Folder(_) => WEATHER_CONFIG,
-            };
-            let given = self.label_config.as_deref();
-            let read = |path: &Path| {
-                std::fs::read(path).with_context(|| format!("`{}` can't be read", path.display()))
-            };
-            let xml = given.map_or_else(|| Ok(own.as_bytes().to_vec()), read)?;
-            write_whole(&place.label_config(), &xml)?;
+        let is_new = client.projects_titled(&title).await?.is_empty();
+        if is_new {
+            if let Some(xml) = own {
+                write_whole(&place.label_config(), xml.as_bytes())?;
+            }
             line.extend(["--label-config", &config]);
         }
         if let Some(former) = former.as_deref().filter(|former| *former != place.server_url()) {
@@ -234,10 +247,14 @@ impl Demo {
         commands.show(&line).await?;
         place.state.connected_port = Some(place.state.server_port);
         place.save()?;
-        match client.projects_titled(TITLE).await?.as_slice() {
-            [project, ..] => Ok(*project),
-            [] => bail!("somebody deleted project `{TITLE}` meanwhile; start again"),
+        let project = match client.projects_titled(&title).await?.as_slice() {
+            [project, ..] => *project,
+            [] => bail!("somebody deleted project `{title}` meanwhile; start again"),
+        };
+        if is_new && let Source::Folder(folder) = &place.state.source {
+            sorted::label(client, project, folder, &place.frames()).await?;
         }
+        Ok(project)
     }
 
     async fn truth(&self, place: &Place, webcam: Option<&Path>) -> anyhow::Result<LabelledRows> {
@@ -289,6 +306,7 @@ fn client(place: &Place) -> anyhow::Result<Client> {
         token: Some(place.state.token.clone().into()),
         connect_timeout: PATIENCE,
         timeout: PATIENCE,
+        proxy: None,
     })?)
 }
 

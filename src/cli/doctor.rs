@@ -16,7 +16,7 @@ use crate::domain::ids::ProjectId;
 #[command(after_help = "\
 Examples:
   weathervane doctor --project 3
-  weathervane doctor --label-studio http://127.0.0.1:8080 --token ... --backend-url http://weathervane:9090
+  weathervane doctor --label-studio http://127.0.0.1:8080 --token ... --backend-url http://weathervane.internal:9090
 
 It looks at the data directory and the backbone here, at Label Studio and its token, and from both
 ends at the connection of each project: the one named, else the first 20 that the server knows.

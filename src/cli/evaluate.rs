@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 
 use super::HouseArgs;
-use super::folder::{LabelledFolder, LabelledRows, SPLIT};
+use super::folder::{self, LabelledFolder, LabelledImage, LabelledRows, SPLIT};
 use super::format::{Format, print};
+use super::left_out::{LeftOut, Strictness};
 use super::models::{Model, ModelArgs};
 use crate::domain::ids::ContentHash;
 use crate::domain::label_config::{ChoiceKind, HeadSpec};
@@ -45,6 +46,9 @@ pub struct Evaluate {
     head: Option<String>,
 
     #[command(flatten)]
+    strictness: Strictness,
+
+    #[command(flatten)]
     model: ModelArgs,
 
     /// How to print
@@ -58,15 +62,19 @@ pub struct Evaluate {
 impl Evaluate {
     pub async fn run(self) -> anyhow::Result<()> {
         ensure!(!self.model.is_starter(), "name the model to measure with --project ID or --model FILE");
-        let mut folder = LabelledFolder::read(&self.images, &self.labels, SPLIT)?;
+        let mut left_out = LeftOut::new(self.strictness);
+        let mut table = LabelledRows::open(&self.labels, SPLIT, folder::Labels::MayBeEmpty, &mut left_out)?;
         if let Some(word) = &self.only {
-            keep_only(&mut folder.table, word)?;
+            keep_only(&mut table, word)?;
         }
         let model = self.model.open(&self.house).await?;
         let head = self.head(&model)?;
         let spec = &model.config.heads[head];
-        let labels = Labels::read(&folder.table, spec)?;
-        let (features, hashes) = folder.embed(model.backbone.clone()).await?;
+        table.rows.retain(|row| left_out.take(Labels::read([row], spec)).is_some());
+        let mut folder = LabelledFolder::open(&self.images, table);
+        let (features, hashes) = folder.embed_what_can_be(model.backbone.clone(), &mut left_out).await?;
+        left_out.close(folder.table.rows.len(), "rows")?;
+        let labels = Labels::read(&folder.table.rows, spec)?;
         warn_of_learnt(&model, &hashes);
         let (rows, version) = (probabilities(&model, head, &features)?, &model.serving.version);
         let report = match &labels {
@@ -114,14 +122,14 @@ enum Labels {
 }
 
 impl Labels {
-    fn read(table: &LabelledRows, head: &HeadSpec) -> anyhow::Result<Self> {
+    fn read<'a>(rows: impl IntoIterator<Item = &'a LabelledImage>, head: &HeadSpec) -> anyhow::Result<Self> {
         let class = |label: &str| {
             head.class_index(label).with_context(|| {
                 let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
                 format!("label `{label}` is no class of `{}`; it has {}", head.from_name, classes.join(", "))
             })
         };
-        let labels = table.rows.iter().map(|row| row.label.as_str());
+        let labels = rows.into_iter().map(|row| row.label.as_str());
         Ok(match head.kind {
             ChoiceKind::Single => Self::Single(labels.map(class).collect::<anyhow::Result<_>>()?),
             ChoiceKind::Multiple => {

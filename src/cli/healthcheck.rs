@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Ask a running server for its health; exit code 0 if it is up
+/// Ask a running server whether it is up and can store what it is sent; exit code 0 if so
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +57,7 @@ impl Healthcheck {
                 format!("Authorization: Basic {pair}\r\n")
             });
         let request = format!(
-            "GET {}/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}\r\n",
+            "GET {}/health?ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}\r\n",
             secret.unwrap_or_default(),
             authorization.unwrap_or_default()
         );

@@ -3,8 +3,8 @@
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::HouseArgs;
 use crate::app::Application;
+use crate::config::Settings;
 
 /// Serve Label Studio as its ML backend until Ctrl-C or SIGTERM
 #[derive(clap::Args)]
@@ -13,13 +13,13 @@ use crate::app::Application;
 )]
 pub struct Serve {
     #[command(flatten)]
-    house: HouseArgs,
+    settings: Settings,
 }
 
 impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
-        let port_file = self.house.settings.server.port_file.clone();
-        let application = Application::build(self.house.settings).await?;
+        let port_file = self.settings.server.port_file.clone();
+        let application = Application::build(self.settings).await?;
         if let Some(path) = port_file {
             std::fs::write(&path, application.port().to_string())
                 .with_context(|| format!("port file `{}` can't be written", path.display()))?;

@@ -10,10 +10,11 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::folder::{BackboneName, LabelledFolder, LabelledRows, SPLIT};
+use super::folder::{BackboneName, LabelledFolder, LabelledRows, Labels, SPLIT};
+use super::left_out::{LeftOut, Strictness};
 use super::npy;
 use crate::domain::ids::ContentHash;
-use crate::model::{FitOptions, Group};
+use crate::model::{Features, FitOptions, Group};
 use crate::ranking::Strategy;
 use crate::replay::{Collection, Plan, Replay, ReplayError, Schedule};
 use report::{Format, Report};
@@ -63,6 +64,11 @@ pub struct Simulate {
     #[arg(long, value_name = "NAME", default_value = Strategy::COLD.name(), value_parser = strategies())]
     start: Strategy,
 
+    /// Also replay each strategy with the least certain of so many at the head of its ranking first, as
+    /// QUEUE_ORDER=certainty has Label Studio serve QUEUE_TASKS of them
+    #[arg(long, value_name = "TASKS,..", value_delimiter = ',')]
+    by_certainty: Vec<usize>,
+
     /// Also judge what other programs picked: CSV file with columns strategy,seed,round,filename
     #[arg(long, value_name = "FILE.csv")]
     picks: Option<PathBuf>,
@@ -92,6 +98,9 @@ pub struct Simulate {
     epochs: Option<usize>,
 
     #[command(flatten)]
+    strictness: Strictness,
+
+    #[command(flatten)]
     backbone: BackboneName,
 
     /// Shape of the result on stdout
@@ -119,17 +128,19 @@ impl Simulate {
             random_share: self.random_share,
         };
         schedule.fit.epochs = self.epochs.unwrap_or(schedule.fit.epochs);
-        let start = Plan::Strategy { start: Strategy::Random, then: Strategy::Random };
-        let mut plans = vec![(Strategy::Random.to_string(), start)];
+        let plan = |start, then, by_certainty| Plan::Strategy { start, then, by_certainty };
+        let mut plans = vec![(Strategy::Random.to_string(), plan(Strategy::Random, Strategy::Random, None))];
         for &then in self.strategy.iter().filter(|strategy| **strategy != Strategy::Random) {
-            plans.push((then.to_string(), Plan::Strategy { start: self.start, then }));
+            plans.push((then.to_string(), plan(self.start, then, None)));
+            for &head in &self.by_certainty {
+                plans.push((format!("{then}, by certainty of {head}"), plan(self.start, then, Some(head))));
+            }
         }
-        let (table, picks, format) =
-            (LabelledRows::read(&self.labels, &self.split)?, self.picks.clone(), self.format);
+        let (picks, format) = (self.picks.clone(), self.format);
+        let (collection, table) = self.collection().await?;
         if let Some(path) = picks {
             plans.extend(picks::read(&path, &table)?);
         }
-        let collection = self.collection(&table).await?;
         let report = tokio::task::spawn_blocking(move || {
             let replay = Replay::new(collection, schedule.clone()).map_err(|error| name(error, &table))?;
             let (names, plans): (Vec<String>, Vec<Plan>) = plans.into_iter().unzip();
@@ -145,13 +156,52 @@ impl Simulate {
         report.await??.print(format)
     }
 
-    async fn collection(self, table: &LabelledRows) -> anyhow::Result<Collection> {
-        let of_split = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..table.rows.len()).filter(|row| wanted(*row)).collect()
+    /// What is replayed, and the rows it comes from.
+    async fn collection(self) -> anyhow::Result<(Collection, LabelledRows)> {
+        let mut left_out = LeftOut::new(self.strictness);
+        let table = LabelledRows::open(&self.labels, &self.split, Labels::Needed, &mut left_out)?;
+        if let Err(few) = table.check_classes().and_then(|()| self.validation(&table).map(|_| ())) {
+            left_out.close(table.rows.len(), "rows")?;
+            return Err(few);
+        }
+        let (table, groups, (features, hashes)) = match (&self.images, &self.features) {
+            (Some(images), _) => {
+                let mut folder = LabelledFolder::open(images, table);
+                let backbone = self.backbone.clone().load().await?;
+                let groups = backbone.spec().groups.clone();
+                let embedded = folder.embed_what_can_be(backbone, &mut left_out).await?;
+                (folder.table, groups, embedded)
+            }
+            (None, Some(path)) => {
+                let all = npy::read(path)?;
+                ensure!(
+                    all.len() == table.lines,
+                    "features `{}` have {} rows, labels `{}` have {}",
+                    path.display(),
+                    all.len(),
+                    self.labels.display(),
+                    table.lines
+                );
+                let groups = groups_of(&self.groups, all.dim)?;
+                let values = table.rows.iter().flat_map(|row| all.row(row.line).iter().copied()).collect();
+                let features = Features { dim: all.dim, values };
+                let hashes = features.rows().map(content).collect();
+                (table, groups, (features, hashes))
+            }
+            (None, None) => bail!("neither --images nor --features is given"),
         };
-        let train = of_split(&|row| table.rows[row].is_train());
-        let validation = of_split(&|row| table.rows[row].split == "val");
-        if validation.is_empty() {
+        left_out.close(table.rows.len(), "rows")?;
+        table.check_classes()?;
+        let validation = self.validation(&table)?;
+        let train = (0..table.rows.len()).filter(|row| table.rows[*row].is_train()).collect();
+        let (labels, classes) = (table.labels(), table.classes.len());
+        Ok((Collection { features, groups, hashes, labels, classes, train, validation }, table))
+    }
+
+    /// The rows that judge.
+    fn validation(&self, table: &LabelledRows) -> anyhow::Result<Vec<usize>> {
+        let rows: Vec<usize> = (0..table.rows.len()).filter(|row| table.rows[*row].split == "val").collect();
+        if rows.is_empty() {
             let mut found: Vec<&str> = table.rows.iter().map(|row| row.split.as_str()).collect();
             found.sort_unstable();
             found.dedup();
@@ -162,32 +212,7 @@ impl Simulate {
                 found.join("`, `")
             );
         }
-        let (features, groups, hashes) = match (&self.images, &self.features) {
-            (Some(images), _) => {
-                let folder = LabelledFolder::read(images, &self.labels, &self.split)?;
-                let backbone = self.backbone.load().await?;
-                let groups = backbone.spec().groups.clone();
-                let (features, hashes) = folder.embed(backbone).await?;
-                (features, groups, hashes)
-            }
-            (None, Some(path)) => {
-                let features = npy::read(path)?;
-                ensure!(
-                    features.len() == table.rows.len(),
-                    "features `{}` have {} rows, labels `{}` have {}",
-                    path.display(),
-                    features.len(),
-                    self.labels.display(),
-                    table.rows.len()
-                );
-                let groups = groups_of(&self.groups, features.dim)?;
-                let hashes = features.rows().map(content).collect();
-                (features, groups, hashes)
-            }
-            (None, None) => bail!("neither --images nor --features is given"),
-        };
-        let (labels, classes) = (table.labels(), table.classes.len());
-        Ok(Collection { features, groups, hashes, labels, classes, train, validation })
+        Ok(rows)
     }
 }
 

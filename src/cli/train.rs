@@ -10,6 +10,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::format::{Format, print};
+use super::left_out::Strictness;
 use super::{HouseArgs, house};
 use crate::app::House;
 use crate::domain::ids::ProjectId;
@@ -49,6 +50,9 @@ pub struct Train {
     #[arg(long, value_name = "FILE.safetensors", requires = "export")]
     out: Option<PathBuf>,
 
+    #[command(flatten)]
+    strictness: Strictness,
+
     /// How to print
     #[arg(long, default_value = "table")]
     format: Format,
@@ -75,6 +79,7 @@ impl Train {
                     label_config: self.label_config.as_deref(),
                     images: self.images.as_deref(),
                     out,
+                    strictness: self.strictness,
                 };
                 offline::train(&wanted, &self.house.settings).await?
             }

@@ -18,6 +18,7 @@ const FILES: usize = 50;
 const BYTES: usize = 30_000_000;
 
 /// A file and the name it gets in Label Studio.
+#[derive(Clone)]
 pub struct Upload {
     pub path: PathBuf,
     pub name: String,

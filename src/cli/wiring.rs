@@ -7,7 +7,7 @@ use serde_json::json;
 use super::address::Address;
 use super::steps::{Outcome, Report, Step};
 use crate::domain::ids::ProjectId;
-use crate::labelstudio::{BackendRow, Client, Guard, Hook, Probe, ProbeError};
+use crate::labelstudio::{BackendRow, Client, Guard, Hook, HookUrlError, Probe, ProbeError, check_hook_url};
 
 /// Time for an event: Label Studio sends within the call that caused it, or soon after by a worker.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,6 +57,13 @@ pub async fn server(probe: &Probe, address: &Address, report: &mut Report) -> Op
     };
     report.add(step);
     answers
+}
+
+/// Whether Label Studio keeps a webhook to the address: it would drop another one and say nothing.
+pub fn hook_url(address: &Address, report: &mut Report) -> Option<()> {
+    let Err(error) = check_hook_url(&address.webhook()) else { return Some(()) };
+    report.add(Step::problem("webhook", format!("{error}; nothing was changed"), HookUrlError::CURE));
+    None
 }
 
 /// Asks whether Label Studio may call the address at all.

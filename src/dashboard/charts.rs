@@ -1,12 +1,14 @@
-//! Charts: numbers in, SVG out. Pure; colours come from the stylesheet, so that both schemes fit.
+//! Charts: numbers in, HTML and SVG out. Pure; colours come from the stylesheet, so that both schemes fit.
 //!
-//! Each chart is one image to a screen reader, with a title and a sentence; the figures stand in a table beside it. What
-//! is not finite is left out.
+//! Nothing that holds text is scaled: places are shares of whatever room there is (`x="37.5%"`), so that text has the
+//! page's size at every width, without a script and without styles inside the page, which its policy forbids. Bars and
+//! matrices are tables; a plot is one image to a screen reader, with a title and a sentence. What is not finite is left out.
 
 mod bars;
 mod calibration;
 mod line;
 mod matrix;
+mod plot;
 
 #[cfg(test)]
 mod tests;
@@ -17,56 +19,38 @@ pub(super) use bars::{Bar, bars, small_bars};
 pub(super) use calibration::{Bin, calibration};
 pub(super) use line::{LineChart, Point, line};
 pub(super) use matrix::matrix;
+pub(super) use plot::Plot;
 
 /// What stands where there is nothing to draw.
 fn nothing() -> Markup {
     html! { p.note { "Nothing to draw yet." } }
 }
 
-/// The frame of every chart: its size in user units, what it is, and what it shows. Narrow charts are not drawn as wide as
-/// a page, so that their letters stay as large as those of the others.
-fn frame(width: f64, height: f64, name: &str, says: &str, drawn: &Markup) -> Markup {
-    let size = match width {
-        ..300.0 => " tiny",
-        300.0..500.0 => " small",
-        _ => "",
-    };
-    html! {
-        svg class={ "chart" (size) } role="img" viewBox={ "0 0 " (px(width)) " " (px(height)) } aria-label={ (name) ". " (says) } {
-            title { (name) }
-            desc { (says) }
-            (drawn)
-        }
-    }
-}
-
-/// A coordinate with a tenth of a unit, which no eye tells from the whole number behind it.
-fn px(value: f64) -> String {
-    let rounded = (value * 10.0).round() / 10.0;
+/// A hundredth of the room there is, with two digits, which no eye tells from the whole number behind it.
+pub(super) fn hundredths(value: f64) -> String {
+    let rounded = (value * 100.0).round() / 100.0;
     // No `-0`.
     format!("{}", rounded + 0.0)
 }
 
-/// A text of at most so many characters.
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+/// A place along an axis.
+pub(super) fn at(value: f64) -> String {
+    format!("{}%", hundredths(value))
 }
 
-/// From numbers to places along one axis.
+/// From numbers to places along one axis, in hundredths of its length.
 #[derive(Clone, Copy)]
 struct Axis {
     low: f64,
     high: f64,
-    from: f64,
-    to: f64,
+    /// Places are counted from the other end, as heights are.
+    falling: bool,
 }
 
 impl Axis {
     fn place(&self, value: f64) -> f64 {
-        self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
+        let place = 100.0 * (value - self.low) / (self.high - self.low);
+        if self.falling { 100.0 - place } else { place }
     }
 
     /// Round numbers along the axis, about `count` of them.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Inner;
 use super::computed::Seen;
+use super::thresholds::doubted;
 use crate::domain::ids::TaskId;
 use crate::models::Published;
-use crate::queue::{Neighbour, Review};
+use crate::queue::{HeadReview, Neighbour, Review};
 use crate::storage::Project;
 
 /// Suspects of a head that are shown, with their neighbours.
@@ -32,10 +33,15 @@ impl Inner {
         let stamp = format!("{}/{}", published.name, pool.embedded);
         let (id, xml) = (project.id, project.label_config.clone().unwrap_or_default());
         let (queue, training) = (self.queue.clone(), self.training.clone());
+        let version = Arc::clone(published);
         let make = || async move {
             let review = queue.review(id).await.map_err(|error| error.to_string())?;
-            let suspects = review.heads.iter().flat_map(|head| head.suspects.iter().take(SUSPECTS));
-            let mut tasks: Vec<TaskId> = suspects.map(|suspect| suspect.task).collect();
+            let shown = |head: &HeadReview| {
+                let card = version.file.card.heads.iter().find(|card| card.from_name == head.from_name);
+                let doubted = card.map(|card| doubted(card, &head.suspects)).unwrap_or_default();
+                doubted.into_iter().take(SUSPECTS).map(|suspect| suspect.task).collect::<Vec<TaskId>>()
+            };
+            let mut tasks: Vec<TaskId> = review.heads.iter().flat_map(shown).collect();
             tasks.sort_unstable();
             tasks.dedup();
             let near = queue.near_labelled(id, tasks, NEIGHBOURS).await.map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ pub(super) const COOKIE: &str = "weathervane_session";
 pub(super) const TOKEN_FIELD: &str = "token";
 const TOKEN_HEADER: &str = "x-form-token";
 
-/// Largest form, in bytes: selections of a map are rectangles, not lists.
+/// Largest form, in bytes: selections of a map are shapes, not lists.
 const MAX_FORM_BYTES: usize = 256 * 1024;
 
 /// Nothing but what comes from here, no inline script or style, and in nobody's frame.
@@ -123,7 +123,8 @@ async fn way_in(dashboard: &Dashboard, request: &ServiceRequest) -> Option<WayIn
     }
     let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?.to_owned();
     let check = || inner.access.knows_header(Some(&header));
-    matches!(inner.throttle.attempt(check).await, Some(true)).then_some(WayIn::Basic)
+    let from = request.peer_addr().map(|address| address.ip());
+    matches!(inner.throttle.attempt(from, check).await, Some(true)).then_some(WayIn::Basic)
 }
 
 /// The token a change carries, in its header or its form. The form is put back for its handler.

@@ -3,14 +3,12 @@
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-use super::charts::{LineChart, Point, line};
-use super::layout::{self, Place, page, project_path, title_of};
+use super::layout::{Place, page, project_path, title_of};
 use super::projects::advice;
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::words::{bytes, count, duration, time};
-use super::{Entry, at, look};
-use crate::models::HeadCard;
+use super::words::{bytes, count, time};
+use super::{Entry, at, jobs, look};
 use crate::storage::{Job, JobState, Project};
 
 pub(super) const ENTRIES: &[Entry] = &[at("/health", || look().to(show))];
@@ -22,7 +20,7 @@ const EVENTS: i64 = 10;
 async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let inner = visit.rooms();
     let projects = inner.storage.projects().await?;
-    let jobs = inner.storage.newest_jobs(JOBS).await?;
+    let newest = inner.storage.newest_jobs(JOBS).await?;
     let open = inner.storage.open_jobs().await?;
     let mut told = Vec::new();
     for project in &projects {
@@ -43,8 +41,8 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             }
             section.card aria-label="Trainings" {
                 h2 { "Trainings" }
-                @if jobs.is_empty() { p { "None yet." } }
-                div.cards { @for job in &jobs { (job_row(job, &projects, visit.now())) } }
+                @if newest.is_empty() { p { "None yet." } }
+                @else { (jobs::table(&newest, &projects, visit.now())) }
             }
         }
     };
@@ -122,71 +120,6 @@ async fn project_row(visit: &Visit, project: &Project) -> Result<Markup, Refusal
             }
         }
     })
-}
-
-fn job_row(job: &Job, projects: &[Project], now: i64) -> Markup {
-    let project = projects.iter().find(|project| project.id == job.project);
-    let name = project.map_or_else(|| format!("Project {}", job.project), layout::title_of);
-    let took = job.started_at.map(|started| job.finished_at.unwrap_or(now) - started);
-    let heads: Vec<HeadCard> =
-        job.metrics.clone().and_then(|metrics| serde_json::from_value(metrics).ok()).unwrap_or_default();
-    let curves: Vec<&HeadCard> = heads.iter().filter(|head| !head.losses.is_empty()).collect();
-    html! {
-        article.tile aria-label={ "Job " (job.id) } {
-            h3 { "Job " (job.id) " of " (name) ": " span class=[tone(job.state)] { (job.state.as_str()) } }
-            dl.facts {
-                dt { "Why" } dd { (job.reason) }
-                dt { "Queued" } dd { (time(job.created_at)) }
-                @if let Some(took) = took.filter(|_| job.state != JobState::Queued) { dt { "Took" } dd { (duration(took)) } }
-                @if let (JobState::Running, Some((epoch, epochs))) = (job.state, job.epoch.zip(job.epochs)) {
-                    dt { "Epoch" } dd { (epoch) " of at most " (epochs) }
-                }
-                @if job.attempts > 1 { dt { "Attempts" } dd { (job.attempts) } }
-                @if let Some(version) = job.version { dt { "Version" } dd { (version) } }
-                @if let Some(error) = &job.error { dt { "Reason" } dd.bad { (error) } }
-            }
-            @if !curves.is_empty() {
-                details {
-                    summary { "Loss curve" }
-                    @for head in &curves { (loss(head)) }
-                }
-            }
-        }
-    }
-}
-
-fn tone(state: JobState) -> Option<&'static str> {
-    match state {
-        JobState::Done => Some("good"),
-        JobState::Failed => Some("bad"),
-        JobState::Running => Some("warn"),
-        JobState::Queued | JobState::Cancelled => None,
-    }
-}
-
-fn loss(head: &HeadCard) -> Markup {
-    let point =
-        |(epoch, loss): (usize, &f32)| Point { x: epoch as f64 + 1.0, y: f64::from(*loss), band: None };
-    let points: Vec<Point> = head.losses.iter().enumerate().map(point).collect();
-    let says = match (head.losses.first(), head.losses.last()) {
-        (Some(first), Some(last)) => {
-            format!("Training loss from {first:.3} to {last:.3} nats in {} epochs", head.losses.len())
-        }
-        _ => String::new(),
-    };
-    html! {
-        h3 { (head.from_name) }
-        (line(&LineChart {
-            name: "Training loss",
-            says: &says,
-            across: "epoch",
-            up: "nats",
-            percent: false,
-            line: &points,
-            reference: &[],
-        }))
-        p.note { (says) "." }
-    }
 }
 
 #[cfg(test)]

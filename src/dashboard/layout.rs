@@ -88,6 +88,7 @@ pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) 
                             li { (link(&format!("{}{}", project_path(project), other.path()), other.name(), other == tab)) }
                         }
                     }
+                    (label_link(visit, project))
                 }
             }
             main #main tabindex="-1" {
@@ -110,6 +111,15 @@ pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) 
 /// A page without navigation: refusals and the login.
 pub(super) fn bare(title: &str, body: &Markup) -> Markup {
     shell(title, &html! { main #main.bare { (body) } })
+}
+
+/// The way to the work, where Label Studio's address is known.
+pub(super) fn label_link(visit: &Visit, project: &Project) -> Markup {
+    html! {
+        @if let Some(to) = visit.labelling_address(project.id) {
+            a.button href=(to) rel="noreferrer" target="_blank" { "Label in Label Studio" }
+        }
+    }
 }
 
 fn link(to: &str, name: &str, current: bool) -> Markup {

@@ -120,7 +120,8 @@ async fn log_in(visit: Visit, attempt: Form<Attempt>) -> Result<HttpResponse, Re
         return form(request, next, Some("The form was too old. Please log in again."));
     }
     let check = || inner.access.knows_pair(attempt.user.as_bytes(), attempt.password.as_bytes());
-    match inner.throttle.attempt(check).await {
+    let from = request.peer_addr().map(|address| address.ip());
+    match inner.throttle.attempt(from, check).await {
         None => form(request, next, Some("Too many people try to log in. Please wait a moment.")),
         Some(false) => {
             tracing::warn!("a login with a wrong user or password");

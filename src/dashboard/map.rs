@@ -6,6 +6,7 @@ mod colours;
 mod drawing;
 mod page;
 mod points;
+mod shape;
 mod tag;
 mod view;
 
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::computed::{Computed, Seen};
 use super::live::Live;
 use super::refusal::Refusal;
+use super::tags;
 use super::visit::Visit;
 use super::{Entry, at, look};
 use crate::domain::ids::ProjectId;
@@ -76,8 +78,13 @@ async fn stamp(visit: &Visit, project: &Project) -> Result<String, Refusal> {
     })
 }
 
-/// A project's map as far as it is made.
-async fn drawn(visit: &Visit, project: &Project, projection: Projection) -> Result<Seen<Drawn>, Refusal> {
+/// A project's map as far as it is made; of a tag only its images, where they stand on the map of all.
+async fn drawn(
+    visit: &Visit,
+    project: &Project,
+    projection: Projection,
+    tag: Option<&str>,
+) -> Result<Seen<Drawn>, Refusal> {
     let inner = visit.rooms();
     let stamp = stamp(visit, project).await?;
     let maps = match projection {
@@ -89,5 +96,8 @@ async fn drawn(visit: &Visit, project: &Project, projection: Projection) -> Resu
         let map = queue.map(id, projection, over).await.map_err(|error| error.to_string())?;
         Ok(Drawn { map, stamp: of })
     };
-    Ok(maps.get(project.id, project.id, stamp, make).await)
+    let seen = maps.get(project.id, project.id, stamp, make).await;
+    let (Some(tag), Some(Ok(whole))) = (tag, &seen.made) else { return Ok(seen) };
+    let part = whole.map.of_images(&tags::images(inner, tag).await?);
+    Ok(Seen { made: Some(Ok(Arc::new(Drawn { map: part, stamp: whole.stamp.clone() }))), ..seen })
 }

@@ -1,29 +1,34 @@
 //! Page 2: one project, how it learnt and how good it is.
 
 mod figures;
+mod learning;
+mod next;
+mod start;
 
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-use super::charts::{LineChart, Point, line};
 use super::history::Measured;
 use super::layout::{Place, Tab, page, title_of};
 use super::projects::{facts, missing};
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::words::{count, percent};
-use super::{Entry, at, look, now};
-use crate::models::{HeadCard, Published};
+use super::words::count;
+use super::{Entry, at, at_connect, look, now, thresholds};
+use crate::domain::label_config::{LabelConfig, LabelConfigError};
+use crate::models::HeadCard;
 use crate::queue::HeadReview;
-use crate::storage::{Job, Project};
-use crate::training::Reference;
+use crate::storage::{Job, JobState, Project};
 
 pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}", || look().to(show))];
 
-/// The reference is drawn anew when the labels have grown by this factor since: it moves slowly and costs seconds.
-const GROWTH: f64 = 1.1;
+/// Tasks answered with nothing that are named.
+const NOTHINGS: i64 = 5;
+
+/// Reasons named for which answers teach nothing.
+const REASONS: usize = 5;
 
 async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let inner = visit.rooms();
@@ -33,7 +38,12 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let jobs = inner.storage.open_jobs().await?;
     let jobs: Vec<&Job> = jobs.iter().filter(|job| job.project == project.id).collect();
     let doings = now::doings(&jobs, standing.pool, inner.queue.write_back(project.id).writing);
-    let missing = missing(&visit, &project, counts, &standing);
+    let mut missing = missing(&visit, &project, &standing);
+    let last = inner.storage.recent_jobs(project.id, 1).await?.pop();
+    let why = last.as_ref().and_then(|job| Some((job.state, job.error.as_deref()?)));
+    if let Some((JobState::Failed, error)) = why {
+        missing.push(format!("The last training failed: {error}"));
+    }
     let ignored =
         standing.config.as_ref().and_then(|config| config.as_ref().ok()).map(|config| &config.ignored);
 
@@ -46,162 +56,102 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         waiting |= !findings.fresh;
         let findings = findings.made.and_then(Result::ok);
         for card in &published.file.card.heads {
-            let reference = reference(&visit, &project, published, card).await;
-            waiting |= matches!(reference, Known::NotYet);
             let reviewed =
                 findings.as_ref().map(|findings| findings.review.heads.as_slice()).unwrap_or_default();
             let review = reviewed.iter().find(|head| head.from_name == card.from_name);
-            heads.push(head(card, &curve, &reference, review));
+            heads.push(head(card, &curve, review));
         }
     }
+    let next = next::section(&visit, &project).await;
     let body = html! {
         h1 { (title_of(&project)) }
-        section #now.card aria-label="Where it stands" data-live="labels version job pool" data-project=(project.id) {
-            (facts(&visit, &project, counts, &standing, &now::show(&doings)))
-            @if !missing.is_empty() {
-                ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
-            }
-            @if let Some(ignored) = ignored.filter(|ignored| !ignored.is_empty()) {
-                details {
-                    summary { "Left out of the label config" }
-                    ul { @for line in ignored { li { (line) } } }
+        div.overview {
+            div.side {
+                section #now.card aria-label="Where it stands" data-live="labels version job pool" data-project=(project.id) {
+                    (facts(&visit, &project, counts, &standing, &now::show(&doings)))
+                    (answered_with_nothing(&visit, &project).await?)
+                    (answers_that_teach_nothing(&visit, &project, standing.config.as_ref()))
+                    @if !missing.is_empty() {
+                        ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
+                    }
+                    @if let Some(ignored) = ignored.filter(|ignored| !ignored.is_empty()) {
+                        details {
+                            summary { "Left out of the label config" }
+                            ul { @for line in ignored { li { (line) } } }
+                        }
+                    }
                 }
+                (next)
             }
-        }
-        div #learnt data-live="version ready" data-project=(project.id) data-waiting=[waiting.then_some("")] {
-            @if heads.is_empty() {
-                section.card {
-                    h2 { "Nothing is learnt yet" }
-                    p { "The first version comes with labelled images of at least two classes." }
+            div #learnt data-live=(if heads.is_empty() { "labels version job pool" } else { "version ready" }) data-project=(project.id) data-waiting=[waiting.then_some("")] {
+                @if heads.is_empty() {
+                    (start::steps(&start::Start {
+                        labelling: visit.labelling_address(project.id),
+                        counts,
+                        waits_for: why.filter(|(state, _)| *state == JobState::Waiting).map(|(_, waits_for)| waits_for),
+                        trigger: inner.training.trigger(),
+                        starter: standing.heads.iter().any(|head| head.served_by == "starter"),
+                    }))
+                    (at_connect::note(inner.queue.policy()))
                 }
+                @for head in &heads { (head) }
             }
-            @for head in &heads { (head) }
         }
     };
     Ok(page(&visit, Place::Project(&project, Tab::Overview), &title_of(&project), &body))
 }
 
-/// What a random choice would have taught, as far as it is known.
-enum Known {
-    /// And why.
-    Not(&'static str),
-    NotYet,
-    Yes(Reference),
+/// Tasks that were submitted without any choice, each with the way to it; nothing where there are none.
+async fn answered_with_nothing(visit: &Visit, project: &Project) -> Result<Markup, Refusal> {
+    let (number, first) = visit.rooms().storage.empty_answers(project.id, NOTHINGS).await?;
+    Ok(html! {
+        @if number > 0 {
+            p.problem {
+                "Answered with nothing: " (count(number)) ". Choose an answer: "
+                @for task in &first {
+                    @match visit.task_address(project.id, *task) {
+                        Some(to) => a href=(to) rel="noreferrer" target="_blank" { "task " (task) },
+                        None => { "task " (task) }
+                    }
+                    " "
+                }
+                @if number > NOTHINGS { "and " (count(number - NOTHINGS)) " more" }
+            }
+        }
+    })
 }
 
-async fn reference(visit: &Visit, project: &Project, published: &Arc<Published>, card: &HeadCard) -> Known {
-    let labels = published.file.card.labels.max(1) as f64;
-    let stamp = format!("{}/{}", published.file.card.config_digest, (labels.ln() / GROWTH.ln()) as i64);
-    let (id, head, training) = (project.id, card.from_name.clone(), visit.rooms().training.clone());
-    let make =
-        || async move { training.random_reference(id, &head).await.map_err(|error| error.to_string()) };
-    let seen =
-        visit.rooms().references.get(project.id, (project.id, card.from_name.clone()), stamp, make).await;
-    match seen.made {
-        Some(Ok(reference)) => match reference.as_ref() {
-            Some(reference) => Known::Yes(reference.clone()),
-            None => Known::Not("A random choice is replayed from 15 labels of a single-choice head on."),
-        },
-        Some(Err(error)) => {
-            tracing::debug!(project = %project.id, %error, "no random-choice reference");
-            Known::Not("A random choice could not be replayed; the server's log says why.")
+/// Answers that no head learns from, by reason; nothing where there are none.
+fn answers_that_teach_nothing(
+    visit: &Visit,
+    project: &Project,
+    config: Option<&Result<Arc<LabelConfig>, LabelConfigError>>,
+) -> Markup {
+    let Some(Ok(config)) = config else { return Markup::default() };
+    let unused = visit.rooms().training.unused_answers_so_far(project.id, config);
+    let unused = unused.as_ref().map(|unused| unused.as_slice()).unwrap_or_default();
+    html! {
+        @if !unused.is_empty() {
+            ul.advice aria-label="Answers that teach nothing" {
+                @for reason in unused.iter().take(REASONS) { li { (reason) } }
+                @if unused.len() > REASONS { li { "and " (unused.len() - REASONS) " more reasons" } }
+            }
         }
-        None => Known::NotYet,
     }
 }
 
-fn head(card: &HeadCard, curve: &[Arc<Measured>], reference: &Known, review: Option<&HeadReview>) -> Markup {
+fn head(card: &HeadCard, curve: &[Arc<Measured>], review: Option<&HeadReview>) -> Markup {
     html! {
         section.card aria-label={ "Learnt of " (card.from_name) } {
             h2 { (card.from_name) }
+            p.note { (thresholds::serves(card)) }
             div.cards.wide {
-                div { h3 { "Learning curve" } (learning(card, curve, reference)) }
-                @if let Some(review) = review { div { h3 { "May labelling stop?" } (figures::stop(&review.stop)) } }
+                div { h3 { "Learning curve" } (learning::curve(card, curve)) }
                 div { h3 { "Confusion matrix" } (figures::confusion(card)) }
+                @if let Some(review) = review { div { h3 { "May labelling stop?" } (figures::stop(card, &review.stop)) } }
                 div { h3 { "Recall by class" } (figures::recall(card)) }
                 div { h3 { "Calibration" } (figures::calibration(card)) }
                 div { h3 { "Labels by class" } (figures::labels(card)) }
-            }
-        }
-    }
-}
-
-fn learning(card: &HeadCard, curve: &[Arc<Measured>], reference: &Known) -> Markup {
-    let evaluations = curve.iter().filter_map(|version| {
-        let head = version.heads.iter().find(|head| head.from_name == card.from_name)?;
-        Some((version, head.evaluation.as_ref()?))
-    });
-    let evaluations: Vec<_> = evaluations.collect();
-    let points: Vec<Point> = evaluations
-        .iter()
-        .map(|(_, told)| Point { x: told.n as f64, y: told.accuracy, band: Some(told.interval) })
-        .collect();
-    let by_chance: Vec<Point> = match reference {
-        Known::Yes(reference) => reference
-            .points
-            .iter()
-            .map(|point| Point {
-                x: point.labels as f64,
-                y: point.accuracy,
-                band: Some((
-                    (point.accuracy - point.spread).max(0.0),
-                    (point.accuracy + point.spread).min(1.0),
-                )),
-            })
-            .collect(),
-        Known::Not(_) | Known::NotYet => Vec::new(),
-    };
-    let says = match (points.first(), points.last()) {
-        (Some(first), Some(last)) => format!(
-            "Out-of-fold accuracy from {} with {} labels to {} with {}",
-            percent(first.y),
-            count(first.x as i64),
-            percent(last.y),
-            count(last.x as i64)
-        ),
-        _ => "No version was measured".to_owned(),
-    };
-    let chart = LineChart {
-        name: "Learning curve",
-        says: &says,
-        across: "labels",
-        up: "accuracy",
-        percent: true,
-        line: &points,
-        reference: &by_chance,
-    };
-    html! {
-        (line(&chart))
-        ul.legend {
-            li { svg.chart viewBox="0 0 32 12" aria-hidden="true" { path.line d="M0 6H32" {} } "out of fold, with 95 % interval" }
-            @if !by_chance.is_empty() {
-                li { svg.chart viewBox="0 0 32 12" aria-hidden="true" { path.reference d="M0 6H32" {} } "random choice" }
-            }
-        }
-        @match reference {
-            Known::Yes(reference) => p.note {
-                "Random choice: the project's own labels, drawn by chance " (reference.draws) " times and judged on "
-                (count(reference.judged_on as i64)) " labels that were never drawn; the band is one standard deviation."
-            },
-            Known::Not(why) => p.note { (why) },
-            Known::NotYet => p.note { "A random choice is being replayed on the project's own labels." },
-        }
-        details {
-            summary { "Figures" }
-            div.scroll tabindex="0" role="region" aria-label="Figures of the learning curve" {
-                table {
-                    thead { tr { th { "Version" } th.number { "Labels" } th.number { "Accuracy" } th { "95 % interval" } } }
-                    tbody {
-                        @for (version, told) in evaluations.iter().rev() {
-                            tr {
-                                td { (version.name) }
-                                td.number { (count(told.n as i64)) }
-                                td.number { (percent(told.accuracy)) }
-                                td.figure { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
-                            }
-                        }
-                    }
-                }
             }
         }
     }

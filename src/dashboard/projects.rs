@@ -3,12 +3,12 @@
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
-use super::layout::{Place, page, project_path, title_of};
+use super::layout::{Place, label_link, page, project_path, title_of};
 use super::refusal::Refusal;
 use super::visit::Visit;
-use super::words::{count, with_interval};
-use super::{Entry, at, look, now};
-use crate::models::{HeadCard, HeadSource, HeadStanding};
+use super::words::count;
+use super::{Entry, at, at_connect, look, now, thresholds};
+use crate::models::HeadStanding;
 use crate::storage::{Job, Project, TaskCounts};
 use crate::training::Standing;
 
@@ -35,6 +35,7 @@ async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
                 "In Label Studio open a project, then Settings > Model, and connect this server's address; or run "
                 code { "weathervane connect" } "."
             }
+            (at_connect::note(inner.queue.policy()))
         }
         div #projects.cards data-live="labels version job pool" {
             @for card in &cards { (card) }
@@ -56,7 +57,8 @@ fn card(visit: &Visit, project: &Project, counts: TaskCounts, standing: &Standin
     let inner = visit.rooms();
     let jobs: Vec<&Job> = jobs.iter().filter(|job| job.project == project.id).collect();
     let writing = inner.queue.write_back(project.id).writing;
-    let missing = missing(visit, project, counts, standing);
+    let missing = missing(visit, project, standing);
+    let has_version = inner.models.current(project.id).is_some();
     html! {
         section.card aria-label=(title_of(project)) {
             h2 { a href=(project_path(project)) { (title_of(project)) } }
@@ -65,6 +67,10 @@ fn card(visit: &Visit, project: &Project, counts: TaskCounts, standing: &Standin
             @if !missing.is_empty() {
                 ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
             }
+            @if !has_version {
+                p { "Nothing is learnt from its labels yet: " a href=(project_path(project)) { "what to do now" } "." }
+            }
+            (label_link(visit, project))
         }
     }
 }
@@ -100,7 +106,7 @@ pub(super) fn facts(
             dd { (standing.version) @if project.pinned { " " span.chip { "pinned" } } }
             @for card in cards {
                 dt { "Accuracy" @if cards.len() > 1 { " of " (card.from_name) } }
-                dd { (accuracy(card)) }
+                dd { (thresholds::accuracy(card)) }
             }
             dt { "Now" }
             dd { (now) }
@@ -108,40 +114,15 @@ pub(super) fn facts(
     }
 }
 
-/// How often a head is right, out of fold.
-pub(super) fn accuracy(card: &HeadCard) -> String {
-    match (card.source, &card.evaluation, card.starter_accuracy) {
-        (HeadSource::Starter, Some(own), Some(starter)) => format!(
-            "{} on {} labels; the starter model serves, own labels reach {}",
-            super::words::percent(starter),
-            count(own.n as i64),
-            super::words::percent(own.accuracy)
-        ),
-        (_, Some(own), _) => {
-            format!("{} on {} labels", with_interval(own.accuracy, own.interval), count(own.n as i64))
-        }
-        (_, None, _) => "not measured for this version".to_owned(),
-    }
-}
-
 /// What a project lacks, each with what to do.
-pub(super) fn missing(
-    visit: &Visit,
-    project: &Project,
-    counts: TaskCounts,
-    standing: &Standing,
-) -> Vec<String> {
+///
+/// A project that only begins lacks nothing: its page leads it step by step.
+pub(super) fn missing(visit: &Visit, project: &Project, standing: &Standing) -> Vec<String> {
     let mut missing = Vec::new();
     missing.extend(standing.problem.clone());
-    if standing.webhooks.received == 0 && counts.labelled == 0 {
-        missing.push(
-            "no webhook came from Label Studio since the start: connect the project under Settings > Model, or run \
-             `weathervane connect`"
-                .to_owned(),
-        );
-    }
+    let begins = standing.heads.iter().all(|head| head.missing.is_some());
     for head in &standing.heads {
-        if let Some(what) = head.missing {
+        if let Some(what) = head.missing.filter(|_| !begins) {
             missing.push(format!("`{}` predicts nothing yet: label more, it takes {what}", head.from_name));
         }
         if !head.unlearnt_classes.is_empty() {

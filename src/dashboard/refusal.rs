@@ -31,6 +31,8 @@ pub(super) enum Refusal {
     Form(String),
     #[error("nothing was tagged: {0}")]
     Selection(String),
+    #[error("the tag was not changed: {0}")]
+    Tag(String),
     #[error("no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
     #[error("too many at once")]
@@ -74,6 +76,7 @@ impl Refusal {
             Self::StaleForm => (S::FORBIDDEN, "Go back, load the page again, and repeat it there."),
             Self::Form(_) => (S::BAD_REQUEST, "Go back and try again."),
             Self::Selection(_) => (S::BAD_REQUEST, "Go back, load the map again, and select there."),
+            Self::Tag(_) => (S::BAD_REQUEST, "Go back and choose another name."),
             Self::NotFound { .. } => (S::NOT_FOUND, "See the list of projects for what there is."),
             Self::Busy => (S::SERVICE_UNAVAILABLE, "Try again in a moment."),
             Self::Models(ModelsError::NoVersion { .. }) | Self::Queue(QueueError::NoProject(_)) => {

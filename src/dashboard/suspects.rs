@@ -1,4 +1,4 @@
-//! Page 5: labels that are probably wrong, pictures that are the same, and pictures unlike all others.
+//! Page 5: labels worth a second look, pictures that are the same, and pictures unlike all others.
 
 use actix_web::HttpResponse;
 use maud::{Markup, html};
@@ -10,9 +10,9 @@ use super::queue::task_link;
 use super::refusal::Refusal;
 use super::thumbnails::picture;
 use super::visit::Visit;
-use super::words::{of, percent};
-use super::{Entry, at, look};
-use crate::models::SuspectCard;
+use super::words::{count, of, percent};
+use super::{Entry, at, look, thresholds};
+use crate::models::{Card, HeadCard, SuspectCard};
 use crate::queue::HeadReview;
 use crate::storage::Project;
 
@@ -22,6 +22,9 @@ pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/suspects", || loo
 const GROUPS: usize = 24;
 const OF_GROUP: usize = 8;
 const OUTLIERS: usize = 24;
+
+/// Tasks answered with nothing that are shown.
+const NOTHINGS: i64 = 24;
 
 async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let project = visit.project().await?;
@@ -33,6 +36,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let waiting = seen.as_ref().is_some_and(|seen| !seen.fresh);
     let body = html! {
         h1 { "Suspects" }
+        (answered_with_nothing(&visit, &project).await?)
         div #findings data-live="version pool ready" data-project=(project.id) data-waiting=[waiting.then_some("")] {
             @match seen.map(|seen| (seen.made, seen.fresh)) {
                 None => p.lead { "No version serves yet: suspects come with the first training." },
@@ -42,7 +46,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
                 Some((Some(Err(reason)), _)) => p.problem { (reason) },
                 Some((Some(Ok(findings)), fresh)) => {
                     @if !fresh { p.note { "Something changed since; newer findings are on their way." } }
-                    (shown(&visit, &project, &findings))
+                    (shown(&visit, &project, &findings, published.as_ref().map(|published| &published.file.card)))
                 }
             }
         }
@@ -51,20 +55,36 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     Ok(page(&visit, Place::Project(&project, Tab::Suspects), &title, &body))
 }
 
-fn shown(visit: &Visit, project: &Project, findings: &Findings) -> Markup {
+/// Tasks that were submitted without any choice, which no model is needed to see.
+async fn answered_with_nothing(visit: &Visit, project: &Project) -> Result<Markup, Refusal> {
+    let (number, first) = visit.rooms().storage.empty_answers(project.id, NOTHINGS).await?;
+    Ok(html! {
+        @if number > 0 {
+            section.card #nothings aria-label="Answered with nothing" data-live="labels" data-project=(project.id) {
+                h2 { "Answered with nothing" }
+                p.note {
+                    (of(number, "task was", "tasks were")) " submitted without any choice. Label Studio counts that as "
+                    "labelled and does not serve it again: open it and choose."
+                }
+                ul.tiles.small {
+                    @for task in &first {
+                        li { (picture(project.id, *task)) "Task " (task) (task_link(visit, project, *task)) }
+                    }
+                }
+                @if number > NOTHINGS { p.note { "and " (count(number - NOTHINGS)) " more" } }
+            }
+        }
+    })
+}
+
+fn shown(visit: &Visit, project: &Project, findings: &Findings, card: Option<&Card>) -> Markup {
+    let cards = card.map(|card| card.heads.as_slice()).unwrap_or_default();
     html! {
         @for head in &findings.review.heads {
             section.card aria-label={ "Suspects of " (head.from_name) } {
-                h2 { "Labels of " (head.from_name) " that are probably wrong" }
-                @if head.suspects.is_empty() { p { "None: models that had not seen a label agree with it." } }
-                @else {
-                    p.note {
-                        (of(head.suspects.len() as i64, "label is", "labels are")) " not believed by models that had not seen "
-                        "them; the least believed " (SUSPECTS) " at most are shown."
-                    }
-                }
-                @for suspect in head.suspects.iter().take(SUSPECTS) {
-                    article.pair.tile aria-label={ "Task " (suspect.task) } { (accused(visit, project, findings, head, suspect)) }
+                h2 { "Labels of " (head.from_name) " worth a second look" }
+                @if let Some(card) = cards.iter().find(|card| card.from_name == head.from_name) {
+                    (doubted(visit, project, findings, head, card))
                 }
                 @if !head.unseen_classes.is_empty() {
                     p { "Without a label: " (head.unseen_classes.join(", ")) "." }
@@ -101,6 +121,25 @@ fn shown(visit: &Visit, project: &Project, findings: &Findings) -> Markup {
     }
 }
 
+fn doubted(
+    visit: &Visit,
+    project: &Project,
+    findings: &Findings,
+    head: &HeadReview,
+    card: &HeadCard,
+) -> Markup {
+    let doubted = thresholds::doubted(card, &head.suspects);
+    html! {
+        p.note {
+            (thresholds::doubts(card, doubted.len()))
+            @if doubted.len() > SUSPECTS { " The " (SUSPECTS) " most doubted are shown." }
+        }
+        @for suspect in doubted.iter().take(SUSPECTS) {
+            article.pair.tile aria-label={ "Task " (suspect.task) } { (accused(visit, project, findings, head, suspect)) }
+        }
+    }
+}
+
 fn accused(
     visit: &Visit,
     project: &Project,
@@ -118,7 +157,7 @@ fn accused(
     html! {
         div {
             (picture(project.id, suspect.task))
-            h3 { "Task " (suspect.task) ": labelled " (suspect.given) ", probably " (suspect.likely) }
+            h3 { "Task " (suspect.task) ": labelled " (suspect.given) ", the model says " (suspect.likely) }
             (small_bars("The model's view", &[row(&suspect.given, suspect.p_given), row(&suspect.likely, suspect.p_likely)]))
             (task_link(visit, project, suspect.task))
         }

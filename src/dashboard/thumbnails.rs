@@ -123,7 +123,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let key = head.map_or_else(|| "image".to_owned(), |head| head.image_key);
     let task = Task { id: row.id, data: row.data, created_at: row.created_at };
     let source = match task.image_source(&key) {
-        Ok(source) => source.to_owned(),
+        Ok(source) => source.into_owned(),
         Err(error) => return Ok(placeholder(&error.to_string())),
     };
     match inner.thumbnails.of(project.id, task.id, &source).await {

@@ -15,7 +15,7 @@ use super::layout::{Place, Tab, page, project_path, title_of};
 use super::refusal::Refusal;
 use super::visit::Visit;
 use super::words::{count, percent, time};
-use super::{Entry, at, look};
+use super::{Entry, at, look, thresholds};
 use crate::models::HeadCard;
 use crate::storage::Project;
 
@@ -116,15 +116,18 @@ fn rows(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> M
 fn measures(card: &HeadCard, labels: i64) -> Markup {
     html! {
         td { (card.from_name) }
-        @match &card.evaluation {
-            Some(told) => {
+        @match thresholds::told(card) {
+            Ok(told) => {
                 td.number { (count(told.n as i64)) }
                 td.number { (percent(told.accuracy)) }
                 td.figure { (percent(told.interval.0)) " to " (percent(told.interval.1)) }
                 td.number { (format!("{:.3}", told.log_loss)) }
                 td.number { (format!("{:.3}", told.brier)) }
             }
-            None => { td.number { (count(labels)) } td colspan="4" { "not measured" } }
+            Err(why) => {
+                td.number { (count(card.evaluation.as_ref().map_or(labels, |told| told.n as i64))) }
+                td.note colspan="4" { (why) }
+            }
         }
         td { (card.source.name()) }
     }

@@ -81,6 +81,11 @@ impl Visit {
         &self.dashboard.0
     }
 
+    /// For what goes on behind the answer.
+    pub fn dashboard(&self) -> web::Data<Dashboard> {
+        self.dashboard.clone()
+    }
+
     pub fn request(&self) -> &HttpRequest {
         &self.request
     }
@@ -120,9 +125,14 @@ impl Visit {
         row.ok_or_else(|| Refusal::not_found("project", name))
     }
 
+    /// Where Label Studio lists a project's tasks and has them labelled; `None` where its address is not set.
+    pub fn labelling_address(&self, project: ProjectId) -> Option<String> {
+        let base = self.rooms().label_studio.as_ref()?.as_str().trim_end_matches('/');
+        Some(format!("{base}/projects/{project}/data"))
+    }
+
     /// Where Label Studio shows a task; `None` where its address is not set.
     pub fn task_address(&self, project: ProjectId, task: TaskId) -> Option<String> {
-        let base = self.rooms().label_studio.as_ref()?.as_str().trim_end_matches('/');
-        Some(format!("{base}/projects/{project}/data?task={task}"))
+        Some(format!("{}?task={task}", self.labelling_address(project)?))
     }
 }

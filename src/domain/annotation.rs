@@ -1,9 +1,14 @@
 //! Annotations: one person's answer to one task, and what it teaches a head.
 
+mod unused;
+
+use std::borrow::Cow;
+
 use super::field::{FieldError, Record};
 use super::ids::{AnnotationId, TaskId};
 use super::label_config::{ChoiceKind, HeadSpec, MAX_CLASSES};
 use serde_json::Value;
+pub use unused::{Unused, UnusedAnswers, Why};
 
 /// Most choices regions kept of one annotation; a whole-image label config makes at most one per head.
 pub const MAX_REGIONS: usize = 10_000;
@@ -97,32 +102,76 @@ impl Annotation {
         })
     }
 
+    /// Whether it was submitted without any choice. The editor writes no region then, be it by a slip or because nothing
+    /// fits: the two can't be told apart, so it is no answer. `any_number` says of a control's name whether it takes
+    /// any number of choices: there a region without a choice, which only an import or the API brings, says that none applies.
+    pub fn is_empty(&self, any_number: impl Fn(&str) -> bool) -> bool {
+        let answers = |region: &Value| match region.get("value").and_then(|value| value.get("choices")) {
+            Some(Value::Array(choices)) if choices.is_empty() => {
+                text(region, "from_name").is_some_and(&any_number)
+            }
+            Some(Value::String(choice)) => !choice.is_empty(),
+            Some(Value::Array(_)) => true,
+            _ => false,
+        };
+        !self.was_cancelled && !self.result.iter().any(answers)
+    }
+
     /// What this annotation teaches a head; `None` is nothing.
     ///
     /// Of several regions with the head's name the first counts, the one Label Studio's editor shows.
-    /// Choices may be given as names or nested paths, by alias or by value. A single head learns only
+    /// Choices may be given as names or nested paths, by alias or by value, also as numbers. A single head learns only
     /// from exactly one class: two contradict each other, and an unknown one (renamed, removed) is no
     /// other class. A multiple head skips unknown names unless there are only such; an empty region says
-    /// that no class applies, a missing one says nothing. A parent of nested choices stands for its children.
+    /// that no class applies, a missing one says nothing, nor does an answer to a question that is hidden. A parent of
+    /// nested choices stands for its children.
     pub fn target(&self, head: &HeadSpec) -> Option<Target> {
-        if self.was_cancelled {
+        if self.was_cancelled || !self.shows(head) {
             return None;
         }
-        let mut regions = self.result.iter().filter(|region| is_choices(region));
-        let region = regions.find(|region| text(region, "from_name") == Some(&head.from_name))?;
-        let choices = match region.get("value")?.get("choices")? {
-            Value::Array(choices) => choices.as_slice(),
-            single @ Value::String(_) => std::slice::from_ref(single),
-            _ => return None,
-        };
-        // Every class and every parent once is far below this; more is no answer of a person.
         let named: Vec<Named> =
-            choices.iter().take(10 * MAX_CLASSES).map(|choice| named(choice, head)).collect();
+            choices(self.region(head)?)?.iter().map(|choice| named(choice, head)).collect();
         match head.kind {
             ChoiceKind::Single => single(&named).map(Target::Single),
             ChoiceKind::Multiple => multiple(&named, head.classes.len()).map(Target::Multiple),
         }
     }
+}
+
+impl Annotation {
+    /// The region that answers a head: of several the first.
+    fn region(&self, head: &HeadSpec) -> Option<&Value> {
+        self.region_of(&head.from_name)
+    }
+
+    fn region_of(&self, from_name: &str) -> Option<&Value> {
+        let mut regions = self.result.iter().filter(|region| is_choices(region));
+        regions.find(|region| text(region, "from_name") == Some(from_name))
+    }
+
+    /// Whether a person who gave these answers saw the head's question: where an answer to a question that is not seen any more
+    /// was left over, it teaches nothing.
+    fn shows(&self, head: &HeadSpec) -> bool {
+        head.when.iter().all(|condition| {
+            let answers = self.region_of(&condition.tag).and_then(choices).unwrap_or_default();
+            let last = |choice: &'_ Value| match choice {
+                Value::Array(path) => path.last().and_then(name).map(Cow::into_owned),
+                other => name(other).map(Cow::into_owned),
+            };
+            condition.holds(answers.iter().filter_map(last))
+        })
+    }
+}
+
+/// The choices of a region; `None` where they can't be read.
+fn choices(region: &Value) -> Option<&[Value]> {
+    let choices = match region.get("value")?.get("choices")? {
+        Value::Array(choices) => choices.as_slice(),
+        single @ Value::String(_) => std::slice::from_ref(single),
+        _ => return None,
+    };
+    // Every class and every parent once is far below this; more is no answer of a person.
+    Some(&choices[..choices.len().min(10 * MAX_CLASSES)])
 }
 
 fn single(named: &[Named]) -> Option<usize> {
@@ -155,12 +204,12 @@ fn multiple(named: &[Named], classes: usize) -> Option<Vec<bool>> {
 }
 
 fn named(choice: &Value, head: &HeadSpec) -> Named {
-    let path: Option<Vec<&str>> = match choice {
-        Value::String(name) => Some(vec![name.as_str()]),
-        Value::Array(names) => names.iter().map(Value::as_str).collect(),
-        _ => None,
+    let path: Option<Vec<Cow<str>>> = match choice {
+        Value::Array(names) => names.iter().map(name).collect(),
+        other => name(other).map(|name| vec![name]),
     };
     let Some(path) = path.filter(|path| !path.is_empty()) else { return Named::Unknown };
+    let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     if let Some(index) = head.path_index(&path) {
         return Named::Class(index);
     }
@@ -172,6 +221,20 @@ fn named(choice: &Value, head: &HeadSpec) -> Named {
     if children.is_empty() { Named::Unknown } else { Named::Parent(children) }
 }
 
+/// The name of a choice: a class `7` comes as a number from programs that make answers of tables, a `7.0` too.
+fn name(choice: &Value) -> Option<Cow<'_, str>> {
+    match choice {
+        Value::String(name) => Some(Cow::Borrowed(name)),
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            let whole = float.filter(|float| float.fract() == 0.0 && float.abs() < 1e15);
+            Some(Cow::Owned(whole.map_or_else(|| number.to_string(), |whole| format!("{whole:.0}"))))
+        }
+        Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
+        _ => None,
+    }
+}
+
 fn is_choices(region: &Value) -> bool {
     text(region, "type") == Some("choices")
 }
@@ -181,157 +244,4 @@ fn text<'a>(region: &'a Value, field: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::label_config::LabelConfig;
-    use serde_json::json;
-
-    fn head(attributes: &str) -> HeadSpec {
-        let xml = format!(
-            r#"<View><Image name="image" value="$image"/><Choices name="weather" toName="image" {attributes}>
-            <Choice value="Rain" alias="r"/><Choice value="Dry"><Choice value="shine"/><Choice value="cloudy"/></Choice>
-            <Choice value="Fog"/></Choices></View>"#
-        );
-        LabelConfig::parse(&xml).unwrap().heads.remove(0)
-    }
-
-    fn region(choices: Value) -> Value {
-        json!({"id": "a", "from_name": "weather", "to_name": "image", "type": "choices", "value": {"choices": choices}})
-    }
-
-    fn target(result: Value, head: &HeadSpec) -> Option<Target> {
-        Annotation::from_json(&json!({"id": 1, "task": 2, "result": result}), None).unwrap().target(head)
-    }
-
-    #[test]
-    fn only_the_id_and_a_task_are_needed() {
-        let annotation = Annotation::from_json(&json!({"id": 1}), Some(TaskId(2))).unwrap();
-        let expected = Annotation {
-            id: AnnotationId(1),
-            task: TaskId(2),
-            result: vec![],
-            was_cancelled: false,
-            ground_truth: false,
-            created_at: 0,
-            updated_at: 0,
-            completed_by: None,
-        };
-        assert_eq!(annotation, expected);
-        let full = json!({"id": 1, "task": {"id": 9, "data": {}}, "completed_by": {"id": 4, "email": "a@b"}, "result": null,
-            "updated_at": null, "created_at": "1970-01-01T00:00:01.000002Z", "was_cancelled": true, "ground_truth": true});
-        let annotation = Annotation::from_json(&full, Some(TaskId(2))).unwrap();
-        assert_eq!(
-            (annotation.task, annotation.completed_by, annotation.updated_at),
-            (TaskId(9), Some(4), 1_000_002)
-        );
-        assert!(annotation.was_cancelled && annotation.ground_truth);
-    }
-
-    #[test]
-    fn a_broken_annotation_names_the_field() {
-        for (value, message) in [
-            (json!("x"), "annotation is a string, expected an object"),
-            (json!({"task": 1}), "annotation has no field `id`"),
-            (json!({"id": 5}), "annotation 5 has no field `task`"),
-            (
-                json!({"id": 5, "task": 1, "result": {}}),
-                "field `result` of annotation 5 is an object, expected a list",
-            ),
-            (
-                json!({"id": 5, "task": 1, "was_cancelled": "no"}),
-                "field `was_cancelled` of annotation 5 is a string, expected true or false",
-            ),
-        ] {
-            assert_eq!(Annotation::from_json(&value, None).unwrap_err().to_string(), message);
-        }
-    }
-
-    #[test]
-    fn regions_of_other_tools_are_dropped_and_huge_results_cut() {
-        let brush = json!({"from_name": "brush", "type": "brushlabels", "value": {"rle": vec![7; 1000]}});
-        let mut result = vec![brush, json!(null), json!(3), json!({"type": 5})];
-        result.extend(vec![region(json!(["r"])); MAX_REGIONS + 5]);
-        let annotation = Annotation::from_json(&json!({"id": 1, "task": 2, "result": result}), None).unwrap();
-        assert_eq!(annotation.result.len(), MAX_REGIONS);
-        assert_eq!(annotation.target(&head("")), Some(Target::Single(0)));
-    }
-
-    #[test]
-    fn a_single_head_learns_from_exactly_one_known_class() {
-        let head = head("");
-        for (choices, class) in [
-            (json!(["r"]), Some(0)),
-            (json!(["Rain"]), Some(0)),
-            (json!([["Rain"]]), Some(0)),
-            (json!("Fog"), Some(2)),
-            (json!(["Fog", "Fog"]), Some(2)),
-            (json!(["Fog", "r"]), None),
-            (json!(["Fog", "snow"]), None),
-            (json!(["snow"]), None),
-            (json!(["shine"]), None),
-            (json!([]), None),
-            (json!([[]]), None),
-            (json!([7, null]), None),
-            (json!({"r": true}), None),
-        ] {
-            assert_eq!(
-                target(json!([region(choices.clone())]), &head),
-                class.map(Target::Single),
-                "{choices}"
-            );
-        }
-        assert_eq!(target(json!([]), &head), None);
-        assert_eq!(target(json!([{"type": "choices", "from_name": "weather"}]), &head), None);
-        let other = json!({"from_name": "other", "type": "choices", "value": {"choices": ["Fog"]}});
-        let two = json!([other, region(json!(["r"])), region(json!(["Fog"]))]);
-        assert_eq!(target(two, &head), Some(Target::Single(0)), "the first of its own regions");
-    }
-
-    #[test]
-    fn a_nested_single_head_reads_what_the_editor_writes_for_a_leaf_and_its_parent() {
-        let head = head(r#"allowNested="true""#);
-        for (choices, class) in [
-            (json!([["r"]]), Some(0)),
-            (json!([["Dry", "cloudy"]]), Some(2)),
-            (json!([["Dry"], ["Dry", "cloudy"]]), Some(2)),
-            (json!(["cloudy"]), Some(2)),
-            (json!([["Dry"], ["Dry", "shine"], ["Dry", "cloudy"]]), None),
-            (json!([["Dry"]]), None),
-            (json!([["Wet", "cloudy"]]), None),
-        ] {
-            assert_eq!(
-                target(json!([region(choices.clone())]), &head),
-                class.map(Target::Single),
-                "{choices}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_multiple_head_learns_which_classes_apply_and_which_do_not() {
-        let flat = head(r#"choice="multiple""#);
-        for (choices, applies) in [
-            (json!(["r", "Fog"]), Some([true, false, true])),
-            (json!(["Dry", "snow"]), Some([false, true, false])),
-            (json!(["snow"]), None),
-            (json!([]), Some([false; 3])),
-        ] {
-            let expected = applies.map(|applies| Target::Multiple(applies.to_vec()));
-            assert_eq!(target(json!([region(choices.clone())]), &flat), expected, "{choices}");
-        }
-        assert_eq!(target(json!([]), &flat), None, "no region says nothing");
-        let nested = head(r#"choice="multiple" allowNested="true""#);
-        let expected = Some(Target::Multiple(vec![false, true, true, false]));
-        assert_eq!(target(json!([region(json!([["Dry"]]))]), &nested), expected);
-        assert_eq!(
-            target(json!([region(json!([["Dry"], ["Dry", "shine"], ["Dry", "cloudy"]]))]), &nested),
-            expected
-        );
-    }
-
-    #[test]
-    fn a_skipped_task_teaches_nothing() {
-        let skipped = json!({"id": 1, "task": 2, "was_cancelled": true, "result": [region(json!(["r"]))]});
-        assert_eq!(Annotation::from_json(&skipped, None).unwrap().target(&head("")), None);
-    }
-}
+mod tests;

@@ -73,6 +73,13 @@ pub enum Change {
 }
 
 impl WebhookEvent {
+    /// Annotations from which on Label Studio asks for a training at every submit, if the project's toggle "Start model
+    /// training on annotation submission" is on.
+    pub fn toggle(&self) -> Option<i64> {
+        // 0 means that it is off.
+        self.project.min_annotations_to_start_training.filter(|minimum| *minimum > 0)
+    }
+
     /// Reads the body of a webhook: singular and plural event names, lists and single objects under
     /// singular and plural keys.
     ///

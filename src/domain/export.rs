@@ -57,40 +57,70 @@ pub fn is_min(rows: &[Value]) -> bool {
     rows.first().is_some_and(|row| row.get("data").is_none_or(|data| !data.is_object()))
 }
 
-/// Reads JSON: `[{id, data, annotations: [...]}]`, which is also what older Label Studios send to `/train`.
-///
-/// # Errors
-/// The first row that is no task or holds what is no annotation.
-pub fn read_json(rows: &[Value]) -> Result<Vec<Answered>, ExportError> {
-    let read = |(index, row): (usize, &Value)| {
+/// What of an export can be read, and what is wrong with the rest.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub tasks: Vec<Answered>,
+    pub problems: Vec<ExportError>,
+}
+
+impl Read {
+    /// All of it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn whole(self) -> Result<Vec<Answered>, ExportError> {
+        match self.problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(self.tasks),
+        }
+    }
+}
+
+/// Reads JSON: `[{id, data, annotations: [...]}]`, which is also what older Label Studios send to `/train`. A row that is no
+/// task is left out, and an annotation that is none.
+pub fn read_json(rows: &[Value]) -> Read {
+    let mut read = Read::default();
+    for (index, row) in rows.iter().enumerate() {
         let wrong = |problem: String| ExportError::Task { index, problem };
-        let task = Task::from_json(row).map_err(|error| wrong(error.to_string()))?;
+        let task = match Task::from_json(row) {
+            Ok(task) => task,
+            Err(error) => {
+                read.problems.push(wrong(error.to_string()));
+                continue;
+            }
+        };
         // `completions` is the name of Label Studio before 1.0.
         let answers = row.get("annotations").or_else(|| row.get("completions"));
         let answers = answers.and_then(Value::as_array).into_iter().flatten();
-        let annotations = answers
-            .map(|answer| Annotation::from_json(answer, Some(task.id)))
-            .collect::<Result<_, _>>()
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(Answered { task, annotations })
-    };
-    rows.iter().enumerate().map(read).collect()
+        let mut annotations = Vec::new();
+        for answer in answers {
+            match Annotation::from_json(answer, Some(task.id)) {
+                Ok(annotation) => annotations.push(annotation),
+                Err(error) => read.problems.push(wrong(error.to_string())),
+            }
+        }
+        read.tasks.push(Answered { task, annotations });
+    }
+    read
 }
 
 /// Reads JSON-MIN: `[{id, image, weather: "rain", annotation_id, updated_at, ...}]`, one row for each answer; which
-/// fields are answers the label config tells.
-///
-/// # Errors
-/// The first row that can't be read.
-pub fn read_min(rows: &[Value], config: &LabelConfig) -> Result<Vec<Answered>, ExportError> {
+/// fields are answers the label config tells. A row that can't be read is left out.
+pub fn read_min(rows: &[Value], config: &LabelConfig) -> Read {
     let mut tasks: BTreeMap<TaskId, Answered> = BTreeMap::new();
+    let mut problems = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        let (task, annotation) = min_row(index, row, config)
-            .map_err(|error| ExportError::Task { index, problem: error.to_string() })?;
-        let answered = tasks.entry(task.id).or_insert_with(|| Answered { task, annotations: Vec::new() });
-        answered.annotations.push(annotation);
+        match min_row(index, row, config) {
+            Ok((task, annotation)) => {
+                let answered =
+                    tasks.entry(task.id).or_insert_with(|| Answered { task, annotations: Vec::new() });
+                answered.annotations.push(annotation);
+            }
+            Err(error) => problems.push(ExportError::Task { index, problem: error.to_string() }),
+        }
     }
-    Ok(tasks.into_values().collect())
+    Read { tasks: tasks.into_values().collect(), problems }
 }
 
 fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Annotation), FieldError> {

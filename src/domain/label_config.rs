@@ -4,14 +4,24 @@
 //! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
 //! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
 mod classes;
 mod dropped;
 mod heads;
+mod required;
+mod visible;
+mod written;
 mod xml;
 
-pub use classes::MAX_CLASSES;
+pub use classes::{MAX_CHOICE_DEPTH, MAX_CLASSES, MAX_NAME_BYTES};
 pub use dropped::Dropped;
 pub use heads::MAX_HEADS;
+pub use required::with_answers_required;
+pub use visible::{Condition, visible};
+pub use written::{ClassesError, of_classes};
 pub use xml::{MAX_ATTRIBUTES, MAX_CONFIG_BYTES, MAX_DEPTH, MAX_NAMESPACES, MAX_NODES};
 
 /// Why a label config has no head to train.
@@ -81,7 +91,8 @@ pub struct HeadSpec {
     pub from_name: String,
     /// Name of the `<Image>`.
     pub to_name: String,
-    /// Key of the image in a task's data, without the `$`.
+    /// Key of the image in a task's data, without the `$`; or its address around such variables, with `$`, as
+    /// [`Task::image_source`](crate::domain::task::Task::image_source) takes it.
     pub image_key: String,
     /// One class per image, or any number.
     pub kind: ChoiceKind,
@@ -91,6 +102,8 @@ pub struct HeadSpec {
     pub score_threshold: Option<f32>,
     /// `model_skip="true"`: learn nothing, predict nothing for this head.
     pub skip: bool,
+    /// A person sees the question only where all of these hold.
+    pub when: Vec<Condition>,
 }
 
 /// How many classes of a head an image may have.
@@ -113,7 +126,7 @@ pub struct Class {
     /// Unique in its head: the alias, else the value. Nested choices whose own names collide are told
     /// apart by their whole path, joined by ` / `.
     pub name: String,
-    /// The text people see.
+    /// The text people see; where there is no alias, the attribute `value`, beside which the editor prefers a text.
     pub value: String,
     /// Empty for a flat choice, whose result is its name. With `allowNested="true"` what the result holds:
     /// the names from the topmost parent down to this choice.
@@ -122,7 +135,33 @@ pub struct Class {
     pub predicted_values: Vec<String>,
 }
 
+impl LabelConfigError {
+    /// Whether the text is of a size or shape that nobody writes: then it isn't kept.
+    pub fn is_hostile(&self) -> bool {
+        match self {
+            Self::TooLarge { .. }
+            | Self::TooManyNodes
+            | Self::TooDeep
+            | Self::TooManyAttributes
+            | Self::TooManyNamespaces
+            | Self::Dtd => true,
+            Self::Xml(_) | Self::NoChoices { .. } | Self::NoImage { .. } | Self::NoUsableHead { .. } => false,
+        }
+    }
+}
+
 impl LabelConfig {
+    /// Bytes in memory, about.
+    pub fn bytes(&self) -> usize {
+        let class = |class: &Class| {
+            let texts = class.path.iter().chain(&class.predicted_values).chain([&class.name, &class.value]);
+            size_of::<Class>() + texts.map(|text| size_of::<String>() + text.len()).sum::<usize>()
+        };
+        let head = |head: &HeadSpec| size_of::<HeadSpec>() + head.classes.iter().map(class).sum::<usize>();
+        let ignored = self.ignored.iter().map(|reason| size_of::<String>() + reason.len());
+        self.heads.iter().map(head).chain(ignored).sum()
+    }
+
     /// Reads the XML of a project's label config.
     ///
     /// # Errors
@@ -161,26 +200,51 @@ impl HeadSpec {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// Index of the class a name stands for: its [`Class::name`], else the one class with that value.
+    /// Index of the class a name stands for: its [`Class::name`], else the one class with that value, else the one that
+    /// differs only in how text can be written (spaces at the ends, Unicode form).
     pub fn class_index(&self, name: &str) -> Option<usize> {
         let by_name = self.classes.iter().position(|class| class.name == name);
-        by_name.or_else(|| {
-            let mut by_value = (0..self.classes.len()).filter(|&index| self.classes[index].value == name);
-            by_value.next().filter(|_| by_value.next().is_none())
+        let by_value = || self.only(|class| class.value == name);
+        by_name.or_else(by_value).or_else(|| {
+            let name = plain(name);
+            self.only(|class| plain(&class.name) == name || plain(&class.value) == name)
         })
     }
 
     /// Index of the class at a nested result's path, its last name being the alias or the value. A path of
     /// one name is a flat choice's.
     pub fn path_index(&self, path: &[&str]) -> Option<usize> {
+        let (name, parents) = path.split_last()?;
         let exact = self.classes.iter().position(|class| class.path == path);
-        exact.or_else(|| match path {
-            [name] => self.class_index(name),
-            [parents @ .., name] => self.classes.iter().position(|class| {
-                class.value == *name && class.path.split_last().is_some_and(|(_, above)| above == parents)
-            }),
-            [] => None,
-        })
+        if parents.is_empty() || exact.is_some() {
+            return exact.or_else(|| self.class_index(name));
+        }
+        let at = |same: fn(&str, &str) -> bool| {
+            self.only(|class| {
+                class.path.split_last().is_some_and(|(own, above)| {
+                    (same(own, name) || same(&class.value, name))
+                        && above.len() == parents.len()
+                        && above.iter().zip(parents).all(|(a, b)| same(a, b))
+                })
+            })
+        };
+        at(|a, b| a == b).or_else(|| at(|a, b| plain(a) == plain(b)))
+    }
+
+    /// Index of the class for which something holds, if it is the only one.
+    fn only(&self, holds: impl Fn(&Class) -> bool) -> Option<usize> {
+        let mut those = (0..self.classes.len()).filter(|index| holds(&self.classes[*index]));
+        those.next().filter(|_| those.next().is_none())
+    }
+}
+
+/// A name without what nobody sees: spaces at its ends, and which of several ways of writing an accented letter was taken
+/// (Unicode normal form C, UAX 15).
+pub fn plain(name: &str) -> Cow<'_, str> {
+    let name = name.trim();
+    match is_nfc_quick(name.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(name),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(name.nfc().collect()),
     }
 }
 

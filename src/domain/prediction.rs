@@ -1,6 +1,8 @@
 //! Predictions in Label Studio's form.
 
-use super::label_config::{ChoiceKind, Class, HeadSpec};
+use std::borrow::Cow;
+
+use super::label_config::{ChoiceKind, Class, HeadSpec, visible};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -144,16 +146,34 @@ impl From<&Class> for ChoiceValue {
 impl Prediction {
     /// Builds the prediction of one image from each head's calibrated probabilities, one per class.
     ///
-    /// Heads with `model_skip` and heads whose [`Decision`] fails say nothing; `None` where all do. `threshold`
-    /// is for heads without one of their own.
+    /// Heads with `model_skip`, heads whose [`Decision`] fails, and questions that a person would not see by what is decided of
+    /// others say nothing; `None` where all do. `threshold` is for heads without one of their own.
     pub fn new(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Option<Self> {
         let spoken = heads.iter().filter(|(head, _)| !head.skip);
-        let decided: Vec<(&HeadSpec, Decision)> =
+        let mut decided: Vec<(&HeadSpec, Decision)> =
             spoken.filter_map(|(head, p)| Some((*head, Decision::new(head, p, threshold).ok()?))).collect();
+        let mut seen = seen(&decided).into_iter();
+        decided.retain(|_| seen.next() == Some(true));
         let score = decided.iter().map(|(_, decision)| decision.certainty).reduce(f32::min)?;
         let result = decided.iter().filter_map(|(head, decision)| region(head, decision, version)).collect();
         Some(Self { result, score: rounded(score), model_version: version.to_owned() })
     }
+}
+
+/// Which of the heads a person would see, if what is decided were answered.
+pub fn seen(decided: &[(&HeadSpec, Decision)]) -> Vec<bool> {
+    let heads: Vec<&HeadSpec> = decided.iter().map(|(head, _)| *head).collect();
+    if heads.iter().all(|head| head.when.is_empty()) {
+        return vec![true; heads.len()];
+    }
+    let names = |(head, decision): &(&'_ HeadSpec, Decision)| -> Vec<Cow<'static, str>> {
+        decision
+            .chosen
+            .iter()
+            .filter_map(|class| Some(head.classes.get(*class)?.name.clone().into()))
+            .collect()
+    };
+    visible(&heads, &decided.iter().map(names).collect::<Vec<_>>())
 }
 
 /// [`Prediction::new`] as JSON; `[]`, Label Studio's "no prediction for this task", where no head speaks.
@@ -196,6 +216,39 @@ mod tests {
             <Choice value="Rain" alias="rain"/><Choice value="shine"/><Choice value="fog"/></Choices></View>"#
         );
         LabelConfig::parse(&xml).unwrap().heads.remove(0)
+    }
+
+    #[test]
+    fn a_question_that_nobody_sees_is_not_predicted_and_makes_nothing_uncertain() {
+        let xml = r#"<View><Image name="image" value="$image"/>
+            <Choices name="weather" toName="image"><Choice value="Rain" alias="r"/><Choice value="shine"/></Choices>
+            <View visibleWhen="choice-selected" whenTagName="weather" whenChoiceValue="Rain,hail">
+            <Choices name="intensity" toName="image"><Choice value="light"/><Choice value="heavy"/></Choices></View>
+            <Choices name="wind" toName="image" visibleWhen="choice-selected" whenTagName="intensity" whenChoiceValue="heavy">
+            <Choice value="calm"/><Choice value="storm"/></Choices>
+            <Choices name="sun" toName="image" visibleWhen="choice-unselected" whenTagName="weather" whenChoiceValue="Rain">
+            <Choice value="low"/><Choice value="high"/></Choices></View>"#;
+        let config = LabelConfig::parse(xml).unwrap();
+        assert_eq!(config.ignored, Vec::<String>::new());
+        let told = |rows: [[f32; 2]; 4]| {
+            let rows: Vec<(&HeadSpec, &[f32])> =
+                config.heads.iter().zip(rows.iter().map(|row| &row[..])).collect();
+            let told = Prediction::new(&rows, "v1", None).unwrap();
+            (told.result.iter().map(|region| region.from_name.clone()).collect::<Vec<_>>(), told.score)
+        };
+        let unsure = [0.51, 0.49];
+        assert_eq!(
+            told([[0.1, 0.9], unsure, unsure, [0.2, 0.8]]),
+            (vec!["weather".into(), "sun".into()], 0.8)
+        );
+        assert_eq!(
+            told([[0.9, 0.1], [0.7, 0.3], unsure, unsure]),
+            (vec!["weather".into(), "intensity".into()], 0.7)
+        );
+        assert_eq!(
+            told([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], unsure]),
+            (vec!["weather".into(), "intensity".into(), "wind".into()], 0.6)
+        );
     }
 
     #[test]

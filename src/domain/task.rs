@@ -1,5 +1,7 @@
 //! Tasks: what Label Studio asks people, and this backend, to label.
 
+use std::borrow::Cow;
+
 use super::field::{FieldError, Record, found, shown};
 use super::ids::TaskId;
 use serde_json::{Map, Value};
@@ -60,26 +62,69 @@ impl Task {
         Ok(Self { id, data, created_at: record.micros("created_at").unwrap_or(0) })
     }
 
+    /// Reads a task that is only to be looked at: an id that is no positive integer counts as 0, and what stands beside it
+    /// counts as its data where there is none. So the image of whatever has one is found.
+    ///
+    /// # Errors
+    /// [`TaskError::Field`] where it is no object, or `data` is neither an object nor nothing.
+    pub fn to_look_at(value: &Value) -> Result<Self, TaskError> {
+        let record = Record::of("task", value)?;
+        let id = TaskId(record.get("id").and_then(whole).unwrap_or_default());
+        let data = match record.object("data")? {
+            Some(data) => data.clone(),
+            None => value.as_object().cloned().unwrap_or_default(),
+        };
+        Ok(Self { id, data, created_at: record.micros("created_at").unwrap_or(0) })
+    }
+
     /// Reads the `tasks` of a request, which clients send as a list or as a single object: one answer
     /// each, in order, so that a broken task doesn't take the others with it.
     pub fn all_from_json(value: &Value) -> Vec<Result<Self, TaskError>> {
         many(value).iter().map(Self::from_json).collect()
     }
 
-    /// The address of the task's image: data under the key as it stands, else along a dotted path
-    /// (`photo.url`, `photos[0].url`, as Label Studio's editor reads it), else under [`UNDEFINED_KEY`].
+    /// The address of the task's image. `value` is the data's key, or a text around variables (`https://host/$folder/$image`).
+    /// A key is looked up as it stands, else along a dotted path (`photo.url`, `photos[0].url`, as Label Studio's editor reads
+    /// it), else the address is taken from [`UNDEFINED_KEY`].
     ///
     /// # Errors
     /// [`TaskError::NoImage`] and [`TaskError::NotAnAddress`], whose text is the reason to log.
-    pub fn image_source(&self, image_key: &str) -> Result<&str, TaskError> {
-        let at_key = self.data.get(image_key).or_else(|| self.at_path(image_key));
-        let value =
-            at_key.or_else(|| self.data.get(UNDEFINED_KEY)).ok_or_else(|| self.no_image(image_key))?;
-        match value.as_str().map(str::trim) {
-            Some("") => Err(self.not_an_address(image_key, "empty".to_owned())),
-            Some(address) => Ok(address),
-            None => Err(self.not_an_address(image_key, found(value))),
+    pub fn image_source(&self, value: &str) -> Result<Cow<'_, str>, TaskError> {
+        if let Some(found) = self.at_key(value) {
+            return self.address(value, found).map(Cow::Borrowed);
         }
+        let undefined = self.data.get(UNDEFINED_KEY);
+        match undefined {
+            None if value.contains('$') => self.filled(value).map(Cow::Owned),
+            found => self.address(value, found.ok_or_else(|| self.no_image(value))?).map(Cow::Borrowed),
+        }
+    }
+
+    fn at_key(&self, key: &str) -> Option<&Value> {
+        self.data.get(key).or_else(|| self.at_path(key))
+    }
+
+    fn address<'a>(&self, key: &str, found_there: &'a Value) -> Result<&'a str, TaskError> {
+        match found_there.as_str().map(str::trim) {
+            Some("") => Err(self.not_an_address(key, "empty".to_owned())),
+            Some(address) => Ok(address),
+            None => Err(self.not_an_address(key, found(found_there))),
+        }
+    }
+
+    /// The text with its variables filled in, as Label Studio's editor does.
+    fn filled(&self, template: &str) -> Result<String, TaskError> {
+        let mut filled = String::new();
+        for piece in pieces(template) {
+            match piece {
+                Piece::Text(text) => filled.push_str(text),
+                Piece::Variable(key) => match self.at_key(key).ok_or_else(|| self.no_image(key))? {
+                    Value::Number(number) => filled.push_str(&number.to_string()),
+                    other => filled.push_str(self.address(key, other)?),
+                },
+            }
+        }
+        Ok(filled)
     }
 
     fn at_path(&self, path: &str) -> Option<&Value> {
@@ -104,6 +149,64 @@ impl Task {
     fn not_an_address(&self, key: &str, found: String) -> TaskError {
         TaskError::NotAnAddress { task: self.id, key: shown(key), found }
     }
+}
+
+/// A part of a text around variables.
+#[derive(Debug, PartialEq)]
+enum Piece<'a> {
+    Text(&'a str),
+    /// Without the `$`.
+    Variable(&'a str),
+}
+
+/// The parts of a text by the editor's own rule, `/\$[\w[\].{}]+/`.
+fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        let (text, from) = rest.split_at(at);
+        let name = from[1..].trim_start_matches(is_of_variable);
+        let name = &from[1..from.len() - name.len()];
+        if name.is_empty() {
+            pieces.push(Piece::Text(&rest[..=at]));
+        } else {
+            pieces.push(Piece::Text(text));
+            pieces.push(Piece::Variable(name));
+        }
+        rest = &from[1 + name.len()..];
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Whether a character is part of a variable's name.
+pub(super) fn is_of_variable(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "_[].{}".contains(char)
+}
+
+/// Names of the variables in what an `<Image>` has as `value`.
+pub fn variables(value: &str) -> Vec<&str> {
+    let names = pieces(value).into_iter().filter_map(|piece| match piece {
+        Piece::Variable(name) => Some(name),
+        Piece::Text(_) => None,
+    });
+    names.collect()
+}
+
+/// A positive integer, also as `7.0` or `"7"`.
+fn whole(value: &Value) -> Option<i64> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok(),
+        // Label Studio's ids are 32-bit: each is exact as a float.
+        Value::Number(number) => number.as_i64().or_else(|| {
+            number
+                .as_f64()
+                .filter(|number| number.fract() == 0.0 && number.abs() < 1e15)
+                .map(|number| number as i64)
+        }),
+        _ => None,
+    };
+    number.filter(|number| *number > 0)
 }
 
 /// A list's elements, or the single value that stands for a list of one; null is an empty list.
@@ -141,6 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn a_task_to_look_at_needs_no_id() {
+        for (id, read) in [
+            (json!(7), 7),
+            (json!(7.0), 7),
+            (json!("7"), 7),
+            (Value::Null, 0),
+            (json!(7.5), 0),
+            (json!(-7), 0),
+            (json!("41f0c2d4-63b6-4d0c-9f1c-1d2f0f3f2b11"), 0),
+            (json!([7]), 0),
+        ] {
+            let task = Task::to_look_at(&json!({"id": id, "data": {"image": "a.png"}})).unwrap();
+            assert_eq!((task.id, task.image_source("image")), (TaskId(read), Ok("a.png".into())));
+        }
+        let bare = Task::to_look_at(&json!({"image": "a.png"})).unwrap();
+        assert_eq!((bare.id, bare.image_source("image")), (TaskId(0), Ok("a.png".into())));
+        assert!(Task::to_look_at(&json!("a.png")).is_err() && Task::to_look_at(&json!({"data": 3})).is_err());
+    }
+
+    #[test]
     fn a_single_task_is_a_list_of_one_and_a_broken_one_harms_no_other() {
         let all = Task::all_from_json(&json!([{"id": 1, "data": {}}, {"id": 2}, 3, {"id": 4, "data": {}}]));
         let ids: Vec<_> = all.iter().map(|task| task.as_ref().ok().map(|task| task.id.0)).collect();
@@ -160,8 +283,32 @@ mod tests {
             (json!({"$undefined$": "/data/upload/1/a.png"}), "image", "/data/upload/1/a.png"),
             (json!({"$undefined$": "b", "image": "a"}), "image", "a"),
         ] {
-            assert_eq!(task(data).image_source(key), Ok(source));
+            assert_eq!(task(data).image_source(key), Ok(source.into()));
         }
+    }
+
+    #[test]
+    fn an_address_around_variables_is_filled_in() {
+        let data = json!({"image": "a.png", "dir": {"name": "2026"}, "number": 7, "text": "x", "list": [1], "mail@x": "m"});
+        for (value, source) in [
+            ("https://host/$image", Ok("https://host/a.png")),
+            ("https://host/$dir.name/$number/$image?x=$text", Ok("https://host/2026/7/a.png?x=x")),
+            ("/data/local-files/?d=$dir.name/$image", Ok("/data/local-files/?d=2026/a.png")),
+            ("$dir.name/$image", Ok("2026/a.png")),
+            ("https://host/$$image", Ok("https://host/$a.png")),
+            ("mail@x", Ok("m")),
+            ("https://host/$image.png", Err("data has no key `image.png`")),
+            ("https://host/$list/$image", Err("`list` is a list of 1")),
+            ("https://host/$missing", Err("data has no key `missing`")),
+        ] {
+            match (task(data.clone()).image_source(value), source) {
+                (Ok(found), Ok(source)) => assert_eq!(found, source),
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{value}: {error}"),
+                (found, source) => panic!("{value}: {found:?} in place of {source:?}"),
+            }
+        }
+        assert_eq!(variables("https://host/$dir.name/$image"), ["dir.name", "image"]);
+        assert_eq!(task(json!({"$undefined$": "b"})).image_source("https://host/$image"), Ok("b".into()));
     }
 
     #[test]

@@ -7,16 +7,20 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::guard::{Guard, GuardContext};
 use actix_web::http::Method;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
 use super::State;
 use super::error::ApiError;
+use super::health;
 use crate::access::{Access, Control, Place};
 
+/// Characters of a stranger's header that a refusal repeats.
+const SHOWN_HOST: usize = 60;
+
 /// Where the dashboard stands; it has a guard of its own.
-const DASHBOARD: &str = "/ui";
+pub(super) const DASHBOARD: &str = "/ui";
 
 /// Lets a request through to the routes below the secret path.
 pub struct SecretPathGuard(pub Access);
@@ -27,7 +31,7 @@ impl Guard for SecretPathGuard {
     }
 }
 
-/// Middleware: turns strangers away with 401 before a body is read.
+/// Middleware: turns away before a body is read who has no credentials, and what a web page of another site sent.
 pub async fn require(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -35,18 +39,56 @@ pub async fn require(
     let access = access(&request);
     let path = request.path();
     let dashboard = path.strip_prefix(DASHBOARD).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if dashboard || !access.is_guarded() || access.knows_path(path) || access.knows_header(pair(&request)) {
+    // The way to the dashboard tells nothing, and its login is kinder than a browser's.
+    let visit = health::is_visit(request.method(), path, request.headers());
+    if !dashboard
+        && !visit
+        && let Some(refused) = from_a_page(&request, &access)
+    {
+        metrics::counter!("weathervane_unauthorized_total").increment(1);
+        return Ok(request.into_response(refused.error_response()).map_into_right_body());
+    }
+    if dashboard || visit || !access.is_guarded() || access.knows_path(path) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
+    let refused = match attempt(&request, &access).await {
+        Some(true) => return Ok(next.call(request).await?.map_into_left_body()),
+        Some(false) => ApiError::Unauthorized,
+        None => ApiError::TooManyGuesses,
+    };
     if path == "/webhook" {
         tracing::warn!(
             "refused a webhook without credentials: Label Studio sends none of its own; connect with \
              http://user:password@host:port as the backend's URL, or with the secret path"
         );
     }
-    metrics::counter!("weathervane_unauthorized_total").increment(1);
     // An answer, not an error: the request log marks it with the request's id.
-    Ok(request.into_response(ApiError::Unauthorized.error_response()).map_into_right_body())
+    Ok(request.into_response(refused.error_response()).map_into_right_body())
+}
+
+/// Why a request is refused that a page of another site can make a browser send: it names another site, came to a name
+/// that nobody gave this server, or holds a body that a page may send without being asked.
+fn from_a_page(request: &ServiceRequest, access: &Access) -> Option<ApiError> {
+    let place = place(request);
+    if place.is_foreign() {
+        return Some(ApiError::Foreign);
+    }
+    if !access.knows_host(&place) {
+        let host = place.host_name().unwrap_or_default().chars().take(SHOWN_HOST).collect();
+        return Some(ApiError::OtherHost { host });
+    }
+    let kind =
+        request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or("?").to_ascii_lowercase());
+    let has_body = request.headers().get(CONTENT_LENGTH).is_none_or(|length| length.as_bytes() != b"0");
+    let is_json = |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().ends_with("json"));
+    match kind {
+        Some(kind)
+            if has_body && !matches!(*request.method(), Method::GET | Method::HEAD) && !is_json(&kind) =>
+        {
+            Some(ApiError::ContentType { found: kind.chars().take(SHOWN_HOST).collect() })
+        }
+        _ => None,
+    }
 }
 
 /// Middleware on the routes that control this server or tell what it knows: the operator's password, or where none is
@@ -62,8 +104,11 @@ pub async fn require_operator(
     let refused = match access.control() {
         Control::Closed => Some(ApiError::Closed),
         Control::Open => (!place.is_local() || forged).then_some(ApiError::Foreign),
-        Control::Password if !access.knows_header(pair(&request)) => Some(ApiError::Unauthorized),
-        Control::Password => forged.then_some(ApiError::Foreign),
+        Control::Password => match attempt(&request, &access).await {
+            Some(true) => forged.then_some(ApiError::Foreign),
+            Some(false) => Some(ApiError::Unauthorized),
+            None => Some(ApiError::TooManyGuesses),
+        },
     };
     match refused {
         Some(refused) => {
@@ -72,6 +117,17 @@ pub async fn require_operator(
         }
         None => Ok(next.call(request).await?.map_into_left_body()),
     }
+}
+
+/// Whether the request carries the operator's pair; `None` where its client tries too often. Without one nothing is tried.
+async fn attempt(request: &ServiceRequest, access: &Access) -> Option<bool> {
+    let state = request.app_data::<web::Data<State>>()?;
+    let Some(header) = pair(request) else {
+        metrics::counter!("weathervane_unauthorized_total").increment(1);
+        return Some(false);
+    };
+    let from = request.peer_addr().map(|address| address.ip());
+    state.throttle.attempt(from, || access.knows_header(Some(header))).await
 }
 
 fn access(request: &ServiceRequest) -> Access {

@@ -27,14 +27,24 @@ pub enum ApiError {
     BodyTooLarge { limit: usize },
     #[error("request body could not be read: {0}")]
     Body(String),
+    #[error("request body did not come within {seconds} s")]
+    SlowBody { seconds: u64 },
+    #[error("other requests take all the memory for bodies")]
+    TooManyBodies,
     #[error("{tasks} tasks in one request, limit is {limit}")]
     TooManyTasks { tasks: usize, limit: usize },
     #[error("wrong or missing credentials")]
     Unauthorized,
+    #[error("too many wrong passwords from this address")]
+    TooManyGuesses,
     #[error("this route takes the operator's password, and none is set")]
     Closed,
     #[error("this route answers nobody but this machine, and no other site's page")]
     Foreign,
+    #[error("this server is not asked by the name `{host}`")]
+    OtherHost { host: String },
+    #[error("the body is said to be `{found}`, expected JSON")]
+    ContentType { found: String },
     #[error("no {what} `{name}`")]
     NotFound { what: &'static str, name: String },
     #[error(transparent)]
@@ -76,6 +86,12 @@ impl ApiError {
             Self::BodyTooLarge { .. } => {
                 (S::PAYLOAD_TOO_LARGE, "body_too_large", "send fewer tasks at once or raise --max-body-bytes")
             }
+            Self::SlowBody { .. } => {
+                (S::REQUEST_TIMEOUT, "slow_body", "send the body again, or less at once")
+            }
+            Self::TooManyBodies => {
+                (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")
+            }
             Self::TooManyTasks { .. } => (
                 S::PAYLOAD_TOO_LARGE,
                 "too_many_tasks",
@@ -86,6 +102,9 @@ impl ApiError {
                 "unauthorized",
                 "use Basic authentication, http://user:password@host:port as the backend's URL, or the secret path",
             ),
+            Self::TooManyGuesses => {
+                (S::TOO_MANY_REQUESTS, "too_many_guesses", "wait a second, then try the right one")
+            }
             Self::Closed => {
                 (S::FORBIDDEN, "closed", "set BASIC_AUTH_USER and BASIC_AUTH_PASS, restart, and use them")
             }
@@ -94,6 +113,14 @@ impl ApiError {
                 "foreign",
                 "call http://127.0.0.1 directly, or set BASIC_AUTH_USER and BASIC_AUTH_PASS to come from elsewhere",
             ),
+            Self::OtherHost { .. } => (
+                S::FORBIDDEN,
+                "other_host",
+                "start with --allowed-host NAME (ALLOWED_HOST) if the name is yours, or set a password or a secret path",
+            ),
+            Self::ContentType { .. } => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "content_type", "send `Content-Type: application/json`, or none")
+            }
             Self::NotFound { .. } => {
                 (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
             }
@@ -151,7 +178,7 @@ impl ResponseError for ApiError {
             self.to_string()
         };
         let mut response = HttpResponse::build(status);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
         }
         if status == StatusCode::UNAUTHORIZED {

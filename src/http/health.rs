@@ -1,11 +1,15 @@
 //! `GET /`, `GET /health`, `GET /metrics`: answers that wait for nothing.
 
-use actix_web::HttpResponse;
-use actix_web::web::{self, Json};
-use serde::Serialize;
-use utoipa::ToSchema;
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, HeaderMap, LOCATION, VARY};
+use actix_web::web::{self, Json, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::State;
+use super::auth::DASHBOARD;
+use super::error::ApiError;
 use super::openapi::{PROTOCOL, STATUS};
 
 /// Exactly the two keys Label Studio's own test expects
@@ -17,18 +21,43 @@ pub struct Health {
 
 const UP: Health = Health { model_class: "Weathervane", status: "UP" };
 
-/// The same as `/health`
+/// The same as `/health`; who accepts HTML, as a browser does, is sent to the dashboard
 #[utoipa::path(method(get, head), path = "/", tag = PROTOCOL,
-    responses((status = 200, description = "the server listens", body = Health)))]
-pub async fn root() -> Json<Health> {
-    Json(UP)
+    responses((status = 200, description = "the server listens", body = Health),
+        (status = 302, description = "to the dashboard, where `Accept` names `text/html`")))]
+pub async fn root(request: HttpRequest) -> HttpResponse {
+    if is_visit(request.method(), request.path(), request.headers()) {
+        let to = (LOCATION, DASHBOARD);
+        return HttpResponse::Found().insert_header(to).insert_header((VARY, "Accept")).finish();
+    }
+    HttpResponse::Ok().json(UP)
 }
 
-/// Whether the server listens; waits for nothing
-#[utoipa::path(method(get, head), path = "/health", tag = PROTOCOL,
-    responses((status = 200, description = "the server listens", body = Health)))]
-pub async fn health() -> Json<Health> {
-    Json(UP)
+/// Whether a person opened the server's own address in a browser. Clients of the protocol accept anything (`*/*`) or JSON.
+/// The secret path leads nowhere else: it is Label Studio's.
+pub(super) fn is_visit(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
+    let accepts = headers.get_all(ACCEPT).filter_map(|value| value.to_str().ok()).any(html);
+    *method == Method::GET && matches!(path, "" | "/") && accepts
+}
+
+/// What is asked of `/health`
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// With any value or none: also whether the database takes writes. One row is written.
+    ready: Option<String>,
+}
+
+/// Whether the server listens, which waits for nothing; with `?ready`, whether it can also store what it is sent
+#[utoipa::path(method(get, head), path = "/health", tag = PROTOCOL, params(Asked),
+    responses((status = 200, description = "the server listens", body = Health),
+        (status = 503, description = "with `?ready`: the database takes no writes")))]
+pub async fn health(state: web::Data<State>, asked: Query<Asked>) -> Result<Json<Health>, ApiError> {
+    if asked.ready.is_some() {
+        state.storage.check_writable((state.now)()).await?;
+    }
+    Ok(Json(UP))
 }
 
 /// Metrics in Prometheus' text format

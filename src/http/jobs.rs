@@ -88,7 +88,7 @@ async fn find(state: &State, name: String) -> Result<Json<JobAnswer>, ApiError> 
 #[derive(Serialize, ToSchema)]
 pub struct JobAnswer {
     job: String,
-    /// `state` in Label Studio's words: `queued`, `started`, `finished`, `failed`, `cancelled`.
+    /// `state` in Label Studio's words: `queued`, `started`, `finished` (also a `waiting` one), `failed`, `cancelled`.
     job_status: &'static str,
     #[schema(value_type = shapes::JobState)]
     state: JobState,
@@ -104,7 +104,7 @@ pub struct JobAnswer {
     /// The heads of that version.
     #[schema(value_type = Option<Vec<shapes::HeadCard>>)]
     metrics: Option<Value>,
-    /// Why it failed, or why its last attempt did.
+    /// Why it failed, or why its last attempt did, or what it waits for.
     error: Option<String>,
     created_at_us: i64,
     started_at_us: Option<i64>,
@@ -117,7 +117,7 @@ impl From<Job> for JobAnswer {
             job: job.id.to_string(),
             job_status: match job.state {
                 JobState::Running => "started",
-                JobState::Done => "finished",
+                JobState::Done | JobState::Waiting => "finished",
                 other => other.as_str(),
             },
             state: job.state,

@@ -13,7 +13,8 @@ use super::body;
 use super::error::ApiError;
 use super::openapi::PROTOCOL;
 use super::shapes;
-use crate::domain::ids::ProjectId;
+use super::tasks::Tasks;
+use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::prediction::prediction_json;
 use crate::domain::project::ProjectRef;
@@ -23,27 +24,30 @@ use crate::labelstudio::BasicCredentials;
 use crate::models::Serving;
 use crate::training::Sighting;
 
-/// The request as Label Studio sends it; only `tasks` and `label_config` are needed
+/// The request as Label Studio sends it; only `tasks` is needed, and `label_config` of a project that is not known
 #[derive(Deserialize, ToSchema)]
 pub struct PredictRequest {
-    /// A list, or one task alone; of a task only `id` and `data` are read.
+    /// A list, or one task alone; of a task only `data` is needed.
     #[schema(value_type = Vec<Object>)]
-    tasks: Value,
+    tasks: Tasks,
+    /// Without one, that of the project as it was seen last.
     #[serde(default)]
     label_config: Option<String>,
     #[serde(default)]
     #[schema(value_type = String, required = false, example = "2.1795432467")]
     project: Value,
     #[serde(default)]
-    params: Option<Params>,
+    #[schema(value_type = Params, required = false)]
+    params: Value,
 }
 
 /// What stands beside the tasks: the project's password for images on http hosts.
-#[derive(Deserialize, Default, ToSchema)]
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is only described: what stands there is taken as it comes")]
 struct Params {
-    #[serde(default)]
+    #[schema(required = false)]
     login: Option<String>,
-    #[serde(default)]
+    #[schema(required = false)]
     password: Option<String>,
 }
 
@@ -67,32 +71,23 @@ pub struct PredictAnswer {
 pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<PredictAnswer>, ApiError> {
     let started = Instant::now();
     let request: PredictRequest = body::read(payload, state.limits.bytes).await?;
-    let tasks = match request.tasks {
-        Value::Array(tasks) => tasks,
-        task @ Value::Object(_) => vec![task],
-        other => {
-            let found = if other.is_null() { "nothing" } else { "another type" };
-            return Err(ApiError::Field {
-                path: "tasks".to_owned(),
-                problem: format!("expected a list of tasks, found {found}"),
-            });
-        }
-    };
-    if tasks.len() > state.limits.tasks {
-        return Err(ApiError::TooManyTasks { tasks: tasks.len(), limit: state.limits.tasks });
+    let Tasks { kept: tasks, count } = request.tasks;
+    if count > state.limits.tasks {
+        return Err(ApiError::TooManyTasks { tasks: count, limit: state.limits.tasks });
     }
     let project = ProjectRef::from_json(&request.project);
     let id = project.as_ref().map_or(ProjectId(0), |project| project.id);
-    let xml = request.label_config.unwrap_or_default();
-    let config = state.training.label_config(&xml);
+    let credentials = credentials(&request.params);
+    let xml = match request.label_config.filter(|xml| !xml.trim().is_empty()) {
+        Some(xml) => xml,
+        None => known_config(&state, id).await?,
+    };
+    let config = state.training.label_config_of_request(&xml).await;
     if let Some(project) = project {
         state.training.saw_project(Sighting::new(project, xml));
     }
     let results = match config {
-        Ok(config) => {
-            let credentials = request.params.unwrap_or_default().credentials();
-            predict_tasks(&state, id, &config, &tasks, credentials).await?
-        }
+        Ok(config) => predict_tasks(&state, id, &config, &tasks, credentials).await?,
         Err(error) => {
             tracing::warn!(project = %id, tasks = tasks.len(), %error, "nothing to predict");
             metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "label_config")
@@ -104,11 +99,20 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<P
     Ok(Json(PredictAnswer { results }))
 }
 
-impl Params {
-    fn credentials(self) -> Option<BasicCredentials> {
-        let login = self.login.filter(|login| !login.is_empty())?;
-        Some(BasicCredentials { login, password: self.password.unwrap_or_default().into() })
-    }
+/// The label config of a project as it was seen last.
+async fn known_config(state: &State, project: ProjectId) -> Result<String, ApiError> {
+    let known = state.storage.project(project).await?;
+    Ok(known.and_then(|project| project.label_config).unwrap_or_default())
+}
+
+/// Login and password of `params`; whatever else stands there is no reason to refuse the tasks.
+fn credentials(params: &Value) -> Option<BasicCredentials> {
+    let text = |field: &str| match params.get(field)? {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Some(BasicCredentials { login: text("login")?, password: text("password").unwrap_or_default().into() })
 }
 
 async fn predict_tasks(
@@ -119,7 +123,7 @@ async fn predict_tasks(
     credentials: Option<BasicCredentials>,
 ) -> Result<Vec<Value>, ApiError> {
     // One snapshot for the whole request: a retrain meanwhile never mixes two versions in one answer.
-    let serving = state.models.serving(project, config);
+    let serving = state.models.announced(project, config);
     if serving.heads.iter().all(Option::is_none) {
         metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "no_model")
             .increment(tasks.len() as u64);
@@ -142,6 +146,8 @@ async fn predict_tasks(
             Err(error) => unpredicted(look, "image", &error.to_string()),
         }
     }
+    let named: Vec<TaskId> = parsed.iter().flatten().map(|task| task.id).filter(|task| task.0 > 0).collect();
+    state.queue.asked(project, &serving.version, named.into_iter());
     let results = probabilities.iter().map(|heads| {
         let known: Vec<(&HeadSpec, &[f32])> =
             config.heads.iter().zip(heads).filter_map(|(spec, row)| Some((spec, row.as_deref()?))).collect();
@@ -154,7 +160,7 @@ async fn predict_tasks(
 }
 
 fn read(index: usize, task: &Value) -> Option<Task> {
-    Task::from_json(task)
+    Task::to_look_at(task)
         .inspect_err(|error| {
             metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);
             tracing::warn!(index, %error, "task can't be read");
@@ -182,7 +188,7 @@ fn looks(
                     let wanted = Wanted {
                         project,
                         task: task.id,
-                        source: source.to_owned(),
+                        source: source.into_owned(),
                         credentials: credentials.cloned(),
                     };
                     looks.push(Look { task: index, head, wanted });

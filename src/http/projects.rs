@@ -11,14 +11,18 @@ use super::error::ApiError;
 use super::jobs::JobAnswer;
 use super::openapi::STATUS;
 use super::shapes;
-use crate::domain::ids::ProjectId;
-use crate::models::HeadStanding;
+use crate::domain::annotation::UnusedAnswers;
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::models::{HeadStanding, unrevised};
 use crate::queue::PoolProgress;
 use crate::storage::{Project, Version};
 use crate::training::Webhooks;
 
 /// Jobs and versions a project's page lists.
 const RECENT: usize = 20;
+
+/// Tasks without an answer that a project's page names.
+const EMPTY: i64 = 20;
 
 /// All projects
 #[derive(Serialize, ToSchema)]
@@ -71,8 +75,53 @@ pub struct QueueSummary {
 pub struct ProjectAnswer {
     #[serde(flatten)]
     summary: Summary,
+    empty_answers: EmptyAnswers,
+    labels: Labels,
     versions: Vec<VersionAnswer>,
     jobs: Vec<JobAnswer>,
+}
+
+/// Tasks that were submitted without any choice: they are still open here, and labelled in Label Studio
+#[derive(Serialize, ToSchema)]
+pub struct EmptyAnswers {
+    count: i64,
+    /// The first 20 of them.
+    #[schema(value_type = Vec<i64>)]
+    tasks: Vec<TaskId>,
+}
+
+/// What becomes of the answers
+#[derive(Serialize, ToSchema)]
+pub struct Labels {
+    /// Answers that teach nothing, by reason, the most frequent first.
+    unused: Vec<UnusedAnswer>,
+}
+
+/// Answers that teach nothing for one reason
+#[derive(Serialize, ToSchema)]
+pub struct UnusedAnswer {
+    /// The control tag that was answered.
+    from_name: String,
+    /// In words, with what to do.
+    reason: String,
+    annotations: usize,
+    /// The first of their tasks, at most five.
+    #[schema(value_type = Vec<i64>)]
+    tasks: Vec<TaskId>,
+    /// The class that the answered one may have been renamed to.
+    perhaps: Option<String>,
+}
+
+impl From<&UnusedAnswers> for UnusedAnswer {
+    fn from(found: &UnusedAnswers) -> Self {
+        Self {
+            from_name: found.unused.from_name.clone(),
+            reason: found.to_string(),
+            annotations: found.annotations,
+            tasks: found.tasks.clone(),
+            perhaps: found.renamed.clone(),
+        }
+    }
 }
 
 /// A version
@@ -107,8 +156,18 @@ pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<
     let row = project(&state, &request).await?;
     let versions = state.storage.versions(row.id).await?;
     let jobs = state.storage.recent_jobs(row.id, RECENT as i64).await?;
+    let (count, tasks) = state.storage.empty_answers(row.id, EMPTY).await?;
+    let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
+    let unused = match config {
+        Some(Ok(config)) => {
+            state.training.unused_answers(row.id, &config).await?.iter().map(Into::into).collect()
+        }
+        _ => Vec::new(),
+    };
     Ok(Json(ProjectAnswer {
         summary: summary(&state, &row).await?,
+        empty_answers: EmptyAnswers { count, tasks },
+        labels: Labels { unused },
         versions: versions.into_iter().take(RECENT).map(VersionAnswer::from).collect(),
         jobs: jobs.into_iter().map(JobAnswer::from).collect(),
     }))
@@ -143,7 +202,7 @@ async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
         version: standing.version,
         pinned: row.pinned,
         queue: QueueSummary {
-            version: row.queue_version.clone(),
+            version: row.queue_version.as_deref().map(|name| unrevised(name).to_owned()),
             problem: standing.queue_problem,
             pool: standing.pool,
         },

@@ -20,6 +20,9 @@ const LIMIT: usize = 50;
 /// Most tasks of one answer.
 const MAX_LIMIT: usize = 10_000;
 
+/// Characters of a wrong value that a refusal repeats.
+const SHOWN_CHARS: usize = 20;
+
 /// Tasks left out whose reason an answer gives.
 const LEFT_OUT: usize = 20;
 
@@ -30,7 +33,7 @@ pub struct QueueRequest {
     /// Tasks to list: 50, unless another number is asked for.
     #[serde(default)]
     #[param(required = false, value_type = usize)]
-    limit: Option<usize>,
+    limit: Option<String>,
     /// How to rank; docs/API.md lists the names.
     #[serde(default)]
     #[param(required = false, value_type = String)]
@@ -73,10 +76,16 @@ pub async fn show(
     wanted: Query<QueueRequest>,
 ) -> Result<Json<QueueAnswer>, ApiError> {
     let project = project_id(&state, &request).await?;
-    let limit = wanted.limit.unwrap_or(LIMIT);
-    if limit > MAX_LIMIT {
-        return Err(field("limit", format!("{limit} tasks, at most {MAX_LIMIT}")));
-    }
+    let limit = match wanted.limit.as_deref() {
+        None => LIMIT,
+        Some(text) => match text.parse() {
+            Ok(limit) if limit <= MAX_LIMIT => limit,
+            _ => {
+                let shown: String = text.chars().take(SHOWN_CHARS).collect();
+                return Err(field("limit", format!("`{shown}` is no number of tasks from 0 to {MAX_LIMIT}")));
+            }
+        },
+    };
     let strategy = wanted.strategy.as_deref().map(str::parse::<Strategy>).transpose();
     let strategy = strategy.map_err(|error| field("strategy", error.to_string()))?;
     let ranking = state.queue.rank(project, strategy, limit).await?;

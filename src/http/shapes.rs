@@ -61,6 +61,7 @@ pub enum JobState {
     Queued,
     Running,
     Done,
+    Waiting,
     Failed,
     Cancelled,
 }
@@ -176,6 +177,10 @@ pub struct Ranked {
     /// The strategy's own measure; larger is more useful.
     score: f64,
     reason: String,
+    /// Open tasks that it stands for and no task before it does; null where the strategy does not look for them.
+    stands_for: Option<usize>,
+    /// The most alike of those, at most three.
+    alike: Vec<i64>,
     prediction: Option<Prediction>,
 }
 

@@ -37,7 +37,13 @@ pub struct EventAnswer {
         (status = 201, description = "annotations and `START_TRAINING`", body = EventAnswer),
         (status = 200, description = "all other events", body = EventAnswer)))]
 pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let event: Value = body::read(payload, state.limits.bytes).await?;
+    let event: Value = match body::read(payload, state.limits.bytes).await {
+        Err(error @ ApiError::BodyTooLarge { .. }) => {
+            list_again(&state).await;
+            return Err(error);
+        }
+        event => event?,
+    };
     let digest = blake3::hash(event.to_string().as_bytes()).to_hex().to_string();
     let event = WebhookEvent::from_json(&event)?;
     let teaches = event.teaches();
@@ -51,4 +57,13 @@ pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpRe
         result: Map::new(),
         job: outcome.job.map(|job| job.to_string()),
     }))
+}
+
+/// An event that is too large may tell of many new tasks, of whichever project; Label Studio does not send it again.
+async fn list_again(state: &State) {
+    tracing::warn!("an event was too large to be read: the tasks of all projects are asked for again");
+    match state.storage.projects().await {
+        Ok(projects) => projects.iter().for_each(|project| state.queue.connected(project.id)),
+        Err(error) => tracing::warn!(%error, "the projects can't be read, so no tasks are asked for"),
+    }
 }

@@ -89,12 +89,17 @@ impl Call {
         Ok(url)
     }
 
-    fn unreachable(&self, error: &reqwest::Error, url: &Url, client: &Client) -> LabelStudioError {
-        let (doing, url) = (self.doing.clone(), wire::shown(url));
+    fn unreachable(&self, error: &reqwest::Error, asked: &Url, client: &Client) -> LabelStudioError {
+        let doing = self.doing.clone();
+        let url = wire::shown(asked);
         if error.is_timeout() && !error.is_connect() {
             return LabelStudioError::TimedOut { doing, url, seconds: client.timeout().as_secs() };
         }
-        LabelStudioError::Unreachable { doing, url, reason: wire::reason(error), sent: !error.is_connect() }
+        let through = client.proxy();
+        let through = through
+            .map(|name| format!(", through the proxy of {name} if NO_PROXY does not take the host out"));
+        let reason = wire::reason(error) + &through.unwrap_or_default();
+        LabelStudioError::Unreachable { doing, url, reason, sent: !error.is_connect() }
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// For one answer, from connecting to its last byte.
     pub timeout: Duration,
+    /// The variable that names a proxy for the address, for messages; addresses of this machine are asked without one.
+    pub proxy: Option<&'static str>,
 }
 
 /// A client of Label Studio's API. Cloning shares connections and the access token.
@@ -42,6 +44,7 @@ struct Inner {
     base: Option<Url>,
     token: Option<Token>,
     timeout: Duration,
+    proxy: Option<&'static str>,
 }
 
 /// Whose token it is.
@@ -71,12 +74,22 @@ impl Client {
     /// The token can't be one that works (see [`LabelStudioError::AccessToken`]), or the HTTP client can't be
     /// built.
     pub fn new(config: ClientConfig) -> Result<Self, LabelStudioError> {
+        // No proxy reaches what only this machine can.
+        let is_here = config.base_url.as_ref().is_some_and(wire::is_of_this_machine);
         let http = wire::build(|| {
-            reqwest::Client::builder().connect_timeout(config.connect_timeout).timeout(config.timeout)
+            let builder =
+                reqwest::Client::builder().connect_timeout(config.connect_timeout).timeout(config.timeout);
+            if is_here { builder.no_proxy() } else { builder }
         })
         .map_err(|error| LabelStudioError::HttpClient { reason: wire::reason(&error) })?;
         let token = config.token.as_ref().map(Token::new).transpose()?.flatten();
-        Ok(Self(Arc::new(Inner { http, base: config.base_url, token, timeout: config.timeout })))
+        let proxy = config.proxy.filter(|_| !is_here);
+        Ok(Self(Arc::new(Inner { http, base: config.base_url, token, timeout: config.timeout, proxy })))
+    }
+
+    /// The variable that names the proxy it is asked through, if `NO_PROXY` does not take its host out.
+    pub fn proxy(&self) -> Option<&'static str> {
+        self.0.proxy
     }
 
     /// Whether there are an address and a token.

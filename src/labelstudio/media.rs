@@ -4,6 +4,7 @@ mod address;
 mod data_uri;
 mod download;
 mod error;
+mod hosts;
 mod local_root;
 mod source;
 
@@ -23,6 +24,7 @@ use super::{Client, LabelStudioError, wire};
 use crate::domain::ids::TaskId;
 use address::AddressPolicy;
 use download::Along;
+use hosts::{Hosts, host_of};
 use local_root::LocalRoot;
 use source::{Source, StoredFile};
 
@@ -65,6 +67,7 @@ struct Inner {
     max_image_bytes: usize,
     image_timeout: Duration,
     downloads: Semaphore,
+    hosts: Hosts,
 }
 
 impl Media {
@@ -85,6 +88,7 @@ impl Media {
             max_image_bytes: config.max_image_bytes,
             image_timeout: config.image_timeout,
             downloads: Semaphore::new(config.max_downloads.max(1)),
+            hosts: Hosts::new(config.max_downloads),
         })))
     }
 
@@ -114,6 +118,14 @@ impl Inner {
         if let Source::Data(uri) = source {
             return decoded(uri, self.max_image_bytes).await;
         }
+        let host = match &source {
+            Source::Http(url) if !self.client.owns(url) => Some(host_of(url)),
+            _ => None,
+        };
+        let _place = match &host {
+            Some(host) => self.hosts.turn(host).await?,
+            None => None,
+        };
         // An error means that the semaphore is closed, which nobody does. The time runs from here.
         let _turn = self.downloads.acquire().await.ok();
         let bytes = async {
@@ -128,7 +140,11 @@ impl Inner {
             }
         };
         let limit = self.image_timeout;
-        tokio::time::timeout(limit, bytes).await.unwrap_or(Err(ImageProblem::TimedOut { limit }))
+        let ended = tokio::time::timeout(limit, bytes).await.unwrap_or(Err(ImageProblem::TimedOut { limit }));
+        if let Some(host) = &host {
+            self.hosts.note(host, &ended);
+        }
+        ended
     }
 
     /// A file in Label Studio's keeping: from the mounted folder, else from Label Studio, else as its address
@@ -152,7 +168,7 @@ impl Inner {
     /// Where Label Studio answers with a cloud file, or a redirect to it:
     /// `/tasks/{id}/resolve/?fileuri={base64}`.
     fn resolving(&self, task: Option<TaskId>, uri: &str) -> Result<Url, ImageProblem> {
-        let task = task.ok_or(ImageProblem::NoTask)?;
+        let task = task.filter(|task| task.0 > 0).ok_or(ImageProblem::NoTask)?;
         let mut url = self.client.below(&format!("tasks/{task}/resolve/")).ok_or(LabelStudioError::NoUrl)?;
         url.query_pairs_mut().append_pair("fileuri", &URL_SAFE.encode(uri));
         Ok(url)

@@ -50,6 +50,9 @@ pub struct ProjectDetails {
     /// The toggle "Use predictions to prelabel tasks".
     #[serde(default, deserialize_with = "or_default")]
     pub show_collab_predictions: bool,
+    /// Whether a submit without any result is taken.
+    #[serde(default, deserialize_with = "or_default")]
+    pub enable_empty_annotation: bool,
     #[serde(default, deserialize_with = "or_default")]
     pub task_number: i64,
 }

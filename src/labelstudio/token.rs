@@ -111,7 +111,8 @@ impl Expiry<(), Access> for Life {
 impl Token {
     /// Takes the token as a person pasted it; `None` if it is empty.
     pub(super) fn new(secret: &SecretString) -> Result<Option<Self>, LabelStudioError> {
-        let token = secret.expose_secret().trim();
+        // Quotes come along from files in which a shell would take them off.
+        let token = secret.expose_secret().trim().trim_matches(['"', '\'']);
         if token.is_empty() {
             return Ok(None);
         }

@@ -1,19 +1,23 @@
 //! What API and media share on the wire: TLS, bounded answers, and words for a person.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{ClientBuilder, Response};
+use reqwest::{Certificate, ClientBuilder, Response};
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 /// How this program calls itself; some image hosts refuse clients without a name.
 const USER_AGENT: &str = concat!("weathervane/", env!("CARGO_PKG_VERSION"));
 
 /// Most of an error answer that is read, in bytes: Label Studio's own are below 1 kB.
 const MAX_COMPLAINT_BYTES: usize = 16 * 1024;
+
+/// Most of an image host's error answer that is read, in bytes.
+const MAX_SAID_BYTES: usize = 1_024;
 
 /// Most of somebody else's words that is passed on, in characters.
 const MAX_WORDS_CHARS: usize = 200;
@@ -25,11 +29,34 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Certificate authorities that are trusted beside the system's.
+static TRUSTED: OnceLock<Vec<Certificate>> = OnceLock::new();
+
+/// Trusts the certificate authorities of a PEM file beside the system's, in every client that is built from now on; only the
+/// first call counts.
+///
+/// # Errors
+/// The text holds no certificate, or one that can't be read; in words.
+pub fn trust(pem: &[u8]) -> Result<(), String> {
+    let authorities = Certificate::from_pem_bundle(pem).map_err(|error| reason(&error))?;
+    if authorities.is_empty() {
+        return Err("it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)".to_owned());
+    }
+    TRUSTED.get_or_init(|| authorities);
+    Ok(())
+}
+
 /// Builds an HTTP client that follows no redirects by itself. A machine without CA certificates still gets
 /// one for plain http: with an empty list every https address is refused.
 pub(super) fn build(configure: impl Fn() -> ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
     install_tls();
-    let builder = || configure().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());
+    let builder = || {
+        let builder = configure().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());
+        match TRUSTED.get() {
+            Some(authorities) => builder.tls_certs_merge(authorities.iter().cloned()),
+            None => builder,
+        }
+    };
     builder().build().or_else(|error| {
         let client = builder().tls_certs_only([]).build()?;
         tracing::warn!(
@@ -82,6 +109,20 @@ pub(super) async fn complaint(mut response: Response) -> String {
     }
 }
 
+/// What the answer of an image's host says of why it refuses: the `<Message>` of an object store's XML, else a short plain text.
+pub(super) async fn said(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while body.len() < MAX_SAID_BYTES
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_SAID_BYTES);
+    let text = String::from_utf8_lossy(&body);
+    let message = text.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</Message>"));
+    message.map_or_else(|| words(&body), |(message, _)| one_line(message, MAX_WORDS_CHARS))
+}
+
 /// How long an answer asks to wait (`Retry-After`, RFC 9110): seconds, or a date beside the server's own clock.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
@@ -120,9 +161,27 @@ fn validation(fields: &Value) -> String {
 /// The innermost reason of a failed request. The address is left out: its query may hold a signature.
 pub(super) fn reason(error: &reqwest::Error) -> String {
     match causes(error).last() {
-        Some(cause) => one_line(&cause.to_string(), MAX_WORDS_CHARS),
+        Some(cause) => {
+            let text = one_line(&cause.to_string(), MAX_WORDS_CHARS);
+            // What rustls says of an authority that is not trusted.
+            if text.contains("UnknownIssuer") {
+                text + ": name the file of your own authority with --ca-file"
+            } else {
+                text
+            }
+        }
         None if error.is_builder() => "the address or a header can't be sent".to_owned(),
         None => "the connection broke".to_owned(),
+    }
+}
+
+/// Whether an address leads to this machine or its own link, where no proxy can follow.
+pub(super) fn is_of_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost") || name.ends_with(".localhost"),
+        None => false,
     }
 }
 
@@ -162,6 +221,29 @@ mod tests {
         let (now, later) = ("Wed, 01 Jan 2020 00:00:00 GMT", "Wed, 01 Jan 2020 00:01:30 GMT");
         assert_eq!((asked("120", now), asked(later, now), asked(now, later)), (Some(120), Some(90), Some(0)));
         assert_eq!((asked("soon", now), asked(later, "today"), asked("-1", now)), (None, None, None));
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused() {
+        for text in [&b""[..], b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b"no PEM"] {
+            assert!(trust(text).unwrap_err().contains("no certificate"));
+        }
+        assert!(TRUSTED.get().is_none());
+    }
+
+    #[test]
+    fn what_only_this_machine_reaches_needs_no_proxy() {
+        for (url, is_here) in [
+            ("http://127.0.0.1:8080/", true),
+            ("http://localhost/", true),
+            ("http://[::1]:8080/", true),
+            ("http://169.254.1.1/", true),
+            ("http://10.0.0.1/", false),
+            ("https://labels.example/", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(is_of_this_machine(&url), is_here, "{url}");
+        }
     }
 
     #[test]

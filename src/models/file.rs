@@ -176,6 +176,7 @@ impl HeadCard {
             classes: self.classes.iter().map(class).collect(),
             score_threshold: None,
             skip: false,
+            when: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::starter::Starter;
-use super::{Published, UNTRAINED};
+use super::{Published, Snapshot, UNTRAINED};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
 use crate::model::{Head, ModelError};
 
@@ -19,6 +19,8 @@ pub struct Serving {
     pub version: String,
     /// A head for each of the label config's, in its order; `None` where nothing can be said.
     pub heads: Vec<Option<ServingHead>>,
+    /// What it was made of.
+    pub snapshot: Snapshot,
 }
 
 /// A head together with the map from the label config's classes to its own.
@@ -56,7 +58,8 @@ impl Serving {
             })
         });
         let heads = heads.collect();
-        Self { version: version.unwrap_or_else(|| UNTRAINED.to_owned()), heads }
+        let version = version.unwrap_or_else(|| UNTRAINED.to_owned());
+        Self { version, heads, snapshot: Snapshot { published: current, config_digest: digest } }
     }
 
     /// What one version says by itself, without a starter in its gaps.
@@ -97,8 +100,23 @@ fn asked_anew(name: &str, digest: &str) -> String {
     format!("{name}-{}", &digest[..CONFIG_DIGITS])
 }
 
-/// The name under which a version was published, whatever label config it was asked with.
+/// A version's name for an order that is written anew though Label Studio had the name before.
+pub fn revised(name: &str, revision: usize) -> String {
+    format!("{name}.{revision}")
+}
+
+/// The name without its revision.
+pub fn unrevised(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((version, revision)) if revision.bytes().all(|digit| digit.is_ascii_digit()) => version,
+        _ => name,
+    }
+}
+
+/// The name under which a version was published, whatever label config it was asked with and however often its order was
+/// written.
 pub fn published_name(name: &str) -> &str {
+    let name = unrevised(name);
     match name.rsplit_once('-') {
         Some((published, digits)) if digits.len() == CONFIG_DIGITS => published,
         _ => name,
@@ -183,11 +201,15 @@ mod tests {
         for (name, published) in [
             ("v3-1f0c9a7be2d4", "v3-1f0c9a7be2d4"),
             ("v3-1f0c9a7be2d4-09af", "v3-1f0c9a7be2d4"),
+            ("v3-1f0c9a7be2d4.2", "v3-1f0c9a7be2d4"),
+            ("v3-1f0c9a7be2d4-09af.12", "v3-1f0c9a7be2d4"),
             ("untrained", "untrained"),
             ("", ""),
         ] {
             assert_eq!(published_name(name), published);
         }
-        assert_eq!(published_name(&asked_anew("v3-1f0c9a7be2d4", "09af77")), "v3-1f0c9a7be2d4");
+        let anew = asked_anew("v3-1f0c9a7be2d4", "09af77");
+        assert_eq!(published_name(&anew), "v3-1f0c9a7be2d4");
+        assert_eq!((unrevised(&anew), unrevised(&revised(&anew, 3))), (anew.as_str(), anew.as_str()));
     }
 }

@@ -211,11 +211,11 @@ impl Queue {
             let task = Task::from(task);
             match task.image_source(key) {
                 Ok(source) => {
-                    ids.push((task.id, taken_at(&task.data, source)));
+                    ids.push((task.id, taken_at(&task.data, &source)));
                     wanted.push(Wanted {
                         project,
                         task: task.id,
-                        source: source.to_owned(),
+                        source: source.into_owned(),
                         credentials: None,
                     });
                 }

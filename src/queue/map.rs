@@ -1,6 +1,6 @@
 //! The pool as points in the plane, and what is known of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,23 @@ pub struct Map {
     pub settled: usize,
     /// Images there are.
     pub pool: usize,
+}
+
+impl Map {
+    /// The part of the map that shows some images.
+    pub fn of_images(&self, images: &HashSet<ContentHash>) -> Self {
+        let shown: Vec<usize> =
+            (0..self.tasks.len()).filter(|index| images.contains(&self.images[*index])).collect();
+        // As dense as the whole.
+        let thinned = self.pool.div_ceil(self.tasks.len().max(1)).max(1);
+        Self {
+            tasks: shown.iter().map(|index| self.tasks[*index]).collect(),
+            images: shown.iter().map(|index| self.images[*index]).collect(),
+            places: shown.iter().map(|index| self.places[*index]).collect(),
+            settled: self.settled.min(shown.len()),
+            pool: shown.len() * thinned,
+        }
+    }
 }
 
 /// A task's image.

@@ -1,16 +1,16 @@
 //! Ranks a project's pool with the version that serves it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
 use super::embedded::Embeddings;
 use super::fill::{config_of, image_key};
 use super::{Queue, QueueError, lock};
-use crate::domain::ids::{ProjectId, TaskId};
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
-use crate::domain::prediction::Prediction;
-use crate::models::{Serving, ServingHead};
+use crate::domain::prediction::{Decision, Prediction, seen};
+use crate::models::{Serving, ServingHead, Snapshot};
 use crate::ranking::{self, HeadView, Options, Pool, Strategy};
 use crate::storage::{Project, TaskState};
 
@@ -24,6 +24,8 @@ pub struct Ranking {
     pub pool: usize,
     /// The head of the ranking, the most useful task first.
     pub tasks: Vec<Ranked>,
+    /// What the probabilities came from.
+    pub(super) snapshot: Snapshot,
 }
 
 /// A task, why it is asked for, and what the model says of it.
@@ -32,8 +34,12 @@ pub struct Ranked {
     pub task: TaskId,
     /// The strategy's own measure; larger is more useful.
     pub score: f32,
-    /// For people: "between cloudy and rain: 0.41 / 0.39".
+    /// For people: "between cloudy and rain: 0.41 / 0.39; stands for 14 open images".
     pub reason: String,
+    /// Open tasks that it stands for and no task before it does; `None` where the strategy does not look for them.
+    pub stands_for: Option<usize>,
+    /// The most alike of those, at most three.
+    pub alike: Vec<TaskId>,
     /// `None` while nothing can be predicted.
     pub prediction: Option<Prediction>,
     /// What each head that has a model says of each class.
@@ -58,6 +64,8 @@ pub struct Wish {
     pub seed: Option<u64>,
     /// Tasks that count as labelled: they are not chosen, and what is chosen differs from them.
     pub known: BTreeSet<TaskId>,
+    /// Only tasks with these images are chosen; `None`: all.
+    pub among: Option<HashSet<ContentHash>>,
 }
 
 /// What the blocking part of a ranking works on.
@@ -69,6 +77,7 @@ struct Order {
     score_threshold: Option<f32>,
     open: Vec<TaskId>,
     labelled: Vec<TaskId>,
+    among: Option<HashSet<ContentHash>>,
 }
 
 impl Queue {
@@ -102,6 +111,7 @@ impl Queue {
             score_threshold: self.0.policy.score_threshold,
             open: Vec::new(),
             labelled: Vec::new(),
+            among: wish.among,
             config,
         };
         for (task, state) in &states {
@@ -135,9 +145,14 @@ fn own_strategy(row: &Project) -> Option<Strategy> {
 
 impl Order {
     fn run(&self, pool: &Embeddings) -> Ranking {
-        let open = pool.places(self.open.iter().copied());
+        let mut open = pool.places(self.open.iter().copied());
+        if let Some(among) = &self.among {
+            open.retain(|place| among.contains(&pool.image(*place).hash));
+        }
         let heads = self.heads(pool.image_key());
-        let probabilities: Vec<Vec<f32>> = heads.iter().map(|(_, head)| all(head, pool, &open)).collect();
+        let mut probabilities: Vec<Vec<f32>> = heads.iter().map(|(_, head)| all(head, pool, &open)).collect();
+        let specs: Vec<&HeadSpec> = heads.iter().map(|(spec, _)| *spec).collect();
+        hide(&specs, &mut probabilities, open.len(), self.score_threshold);
         let views: Vec<HeadView> = heads
             .iter()
             .zip(&probabilities)
@@ -166,12 +181,25 @@ impl Order {
             Ranked {
                 task: pool.task(open[pick.row]),
                 score: pick.score,
-                reason: pick.why.with_names(&names),
+                reason: pick.reason(&names),
+                stands_for: pick.reach.as_ref().map(|reach| reach.images),
+                alike: pick
+                    .reach
+                    .iter()
+                    .flat_map(|reach| &reach.alike)
+                    .map(|row| pool.task(open[*row]))
+                    .collect(),
                 prediction: Prediction::new(&rows, &self.serving.version, self.score_threshold),
                 heads: rows.iter().map(|(spec, row)| says(spec, row)).collect(),
             }
         });
-        Ranking { version: self.serving.version.clone(), strategy, pool: open.len(), tasks: tasks.collect() }
+        Ranking {
+            version: self.serving.version.clone(),
+            strategy,
+            pool: open.len(),
+            tasks: tasks.collect(),
+            snapshot: self.serving.snapshot.clone(),
+        }
     }
 
     /// The heads that look at the pool's image and have a model.
@@ -197,6 +225,28 @@ fn all(head: &ServingHead, pool: &Embeddings, places: &[usize]) -> Vec<f32> {
         }
     }
     probabilities
+}
+
+/// A question that a person would not see by what is decided of others counts as certain: nobody is asked it.
+fn hide(specs: &[&HeadSpec], probabilities: &mut [Vec<f32>], rows: usize, threshold: Option<f32>) {
+    if specs.iter().all(|spec| spec.when.is_empty()) {
+        return;
+    }
+    for row in 0..rows {
+        let of_row = |head: usize| row * specs[head].classes.len()..(row + 1) * specs[head].classes.len();
+        let mut decided = Vec::with_capacity(specs.len());
+        for (head, spec) in specs.iter().enumerate() {
+            let Ok(decision) = Decision::new(spec, &probabilities[head][of_row(head)], threshold) else {
+                break;
+            };
+            decided.push((*spec, decision));
+        }
+        for (head, _) in seen(&decided).into_iter().enumerate().filter(|(_, seen)| !seen) {
+            let hidden = &mut probabilities[head][of_row(head)];
+            hidden.fill(0.0);
+            hidden[0] = 1.0;
+        }
+    }
 }
 
 fn says(spec: &HeadSpec, row: &[f32]) -> Says {

@@ -45,5 +45,5 @@ impl Queue {
 fn sources(tasks: Vec<TaskRecord>, key: &str) -> Vec<(TaskId, String)> {
     let tasks =
         tasks.into_iter().map(|task| Task { id: task.id, data: task.data, created_at: task.created_at });
-    tasks.filter_map(|task| Some((task.id, task.image_source(key).ok()?.to_owned()))).collect()
+    tasks.filter_map(|task| Some((task.id, task.image_source(key).ok()?.into_owned()))).collect()
 }

@@ -1,52 +1,46 @@
-//! Makes Label Studio serve the tasks in the ranking's order.
+//! Keeps Label Studio's queue in the order of the newest version.
 //!
-//! Label Studio's "Uncertainty sampling" takes tasks by ascending score over the predictions of the one version its
-//! project names. So the head of the ranking is stored as predictions of the new version with scores that carry the
-//! order, and only then the version moves: one request switches from the old order to the new one.
+//! An order that was begun is written to its end; the newest version is next, and those between are left out.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Queue, QueueError, QueueOrder, Ranked, Ranking, WriteBack, lock};
+use super::fill::config_of;
+use super::pace::Pace;
+use super::write::{Due, Writer};
+use super::{Queue, QueueError, QueueOrder, Ranked, WriteBack, lock};
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::domain::prediction::Prediction;
-use crate::labelstudio::{BackendRow, LabelStudioError};
-use crate::models;
+use crate::ranking::{SCORE_STEP, certainty_scores};
 use crate::storage::Project;
 
-/// Score of the first task; each further one adds as much. A thousand stay below 0.001, the lowest probability that a
-/// live prediction of at most a thousand classes can have.
-const SCORE_STEP: f64 = 1e-6;
-
-/// Most tasks whose order fits below every live score.
+/// Most tasks whose places, written as scores, stay below 0.001: the lowest probability that a live prediction of at most a
+/// thousand classes can have.
 pub const MAX_QUEUE_TASKS: usize = 999;
 
-/// Pause between two rounds: Label Studio works for each, and its SQLite has one writer.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two rounds, so that what comes at once is seen at once.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// First pause after a failure; doubles up to [`LONGEST_PAUSE`].
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// The view of the Data Manager that shows the same order.
-const VIEW: &str = "Most useful first";
-
-/// Label Studio's name of the sampling that follows scores.
-const SAMPLING: &str = "Uncertainty sampling";
+/// Where no order could be written for so long, Label Studio is told the newest version without one: predictions get
+/// better though the order stays.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Queue {
     /// Keeps Label Studio's queue in the order of the version that serves, until `stop`.
     pub async fn keep_published(&self, stop: CancellationToken) {
-        if !self.0.label_studio.is_configured() || self.0.policy.tasks == 0 {
+        if !self.keeps_order() {
             return;
         }
-        let mut failures: HashMap<ProjectId, u32> = HashMap::new();
+        let mut writers: HashMap<ProjectId, Writer> = HashMap::new();
         loop {
-            let Some(pause) = stop.run_until_cancelled(self.publish_all(&mut failures)).await else { return };
+            let Some(pause) = stop.run_until_cancelled(self.publish_all(&mut writers)).await else { return };
             tokio::select! {
                 () = self.0.publish.notified() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -58,8 +52,35 @@ impl Queue {
         }
     }
 
+    fn keeps_order(&self) -> bool {
+        self.0.label_studio.is_configured() && self.0.policy.tasks > 0
+    }
+
+    /// Goes on telling Label Studio the version in whose order it serves tasks, as an earlier process left it.
+    pub async fn announce_again(&self) {
+        if !self.keeps_order() {
+            return;
+        }
+        let projects = match self.0.storage.projects().await {
+            Ok(projects) => projects,
+            Err(error) => {
+                return tracing::warn!(%error, "projects can't be read, their newest versions are told");
+            }
+        };
+        for project in projects {
+            let (Some(name), Ok(config)) = (&project.queue_version, config_of(&project)) else { continue };
+            match self.0.models.announced_as(project.id, name, &config).await {
+                Ok(announced) => drop(self.0.models.announce(project.id, announced)),
+                Err(error) => {
+                    tracing::warn!(project = %project.id, version = name, %error,
+                        "the version of Label Studio's order can't be read, the newest is told");
+                }
+            }
+        }
+    }
+
     /// One round over all projects; gives how long to wait if nothing happens meanwhile.
-    async fn publish_all(&self, failures: &mut HashMap<ProjectId, u32>) -> Duration {
+    async fn publish_all(&self, writers: &mut HashMap<ProjectId, Writer>) -> Duration {
         let projects = match self.0.storage.projects().await {
             Ok(projects) => projects,
             Err(error) => {
@@ -67,221 +88,175 @@ impl Queue {
                 return FIRST_RETRY;
             }
         };
+        let mut wait = LONGEST_PAUSE;
         for project in projects {
-            match self.publish(&project).await {
-                Ok(()) => {
-                    failures.remove(&project.id);
-                    self.note(project.id, |log| log.problem = None);
-                }
-                // The new version's own round comes at once.
-                Err(QueueError::Overtaken(_)) => self.0.publish.notify_one(),
-                Err(QueueError::NoHead { .. }) => {}
-                Err(error) => {
-                    let failed = failures.entry(project.id).or_default();
-                    *failed += 1;
-                    metrics::counter!("weathervane_queue_failures_total").increment(1);
-                    let known = self.problem(project.id);
-                    self.note(project.id, |log| {
-                        log.failed += 1;
-                        log.problem = Some(error.to_string());
-                    });
-                    if known.as_deref() != Some(&error.to_string()) {
-                        tracing::warn!(project = %project.id, %error, "Label Studio's queue not ordered, trying again");
-                    }
-                }
+            let writer = writers.entry(project.id).or_default();
+            if writer.due.is_none_or(|due| due <= Instant::now()) {
+                writer.due = self.publish_noting(&project, writer).await.map(|pause| Instant::now() + pause);
+            }
+            if let Some(due) = writer.due {
+                wait = wait.min(due.saturating_duration_since(Instant::now()));
             }
         }
-        let most = failures.values().max().copied().unwrap_or(0);
-        if most == 0 { LONGEST_PAUSE } else { LONGEST_PAUSE.min(FIRST_RETRY * 2_u32.pow(most.min(8) - 1)) }
+        wait
     }
 
-    /// Writes a project's queue if it is not that of the version that serves.
-    async fn publish(&self, project: &Project) -> Result<(), QueueError> {
-        let id = project.id;
-        let config = self.config(id).await?;
-        let version = self.0.models.serving(id, &config).version;
-        let as_wanted = project.queue_strategy == project.strategy;
-        if project.queue_version.as_deref() == Some(&version) && as_wanted {
-            return Ok(());
+    /// Writes what is due and notes how it went; gives how long to leave Label Studio alone, `None` where nothing is due.
+    async fn publish_noting(&self, project: &Project, writer: &mut Writer) -> Option<Duration> {
+        match self.publish(project, writer).await {
+            Ok(worked) => {
+                (writer.failures, writer.failing_since) = (0, None);
+                self.note(project.id, |log| log.problem = None);
+                worked.map(Pace::pause)
+            }
+            Err(QueueError::NoHead { .. }) => None,
+            Err(error) => {
+                self.note_failure(project.id, writer, &error);
+                Some(LONGEST_PAUSE.min(FIRST_RETRY * 2_u32.pow(writer.failures.min(8) - 1)))
+            }
         }
-        let progress = self.progress(id).await?;
-        let first = project.queue_version.is_none();
-        if progress.embedded == 0 || (first && progress.embedded + progress.failed < progress.tasks) {
-            // There is nothing to rank yet; a first order waits for the whole pool.
-            return Ok(());
+    }
+
+    fn note_failure(&self, project: ProjectId, writer: &mut Writer, error: &QueueError) {
+        writer.failures += 1;
+        writer.forget_seen();
+        metrics::counter!("weathervane_queue_failures_total").increment(1);
+        let known = self.problem(project);
+        self.note(project, |log| {
+            log.failed += 1;
+            log.problem = Some(error.to_string());
+        });
+        if known.as_deref() != Some(&error.to_string()) {
+            tracing::warn!(%project, %error, "Label Studio's queue not ordered, trying again");
+        }
+        let since = *writer.failing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() > PATIENCE && self.0.models.announce(project, None).is_some() {
+            tracing::warn!(%project, "Label Studio is told the newest version without its order");
+        }
+    }
+
+    /// Writes what is due of a project's queue; gives how long Label Studio worked, `None` where nothing was due.
+    async fn publish(&self, project: &Project, writer: &mut Writer) -> Result<Option<Duration>, QueueError> {
+        let id = project.id;
+        let config = config_of(project)?;
+        let version = self.0.models.serving(id, &config).version;
+        let events = self.events(id);
+        let due = match writer.due(project, &version, events) {
+            Due::Look if self.runs_out(project, writer, events).await? => Due::Order,
+            due => due,
+        };
+        match due {
+            Due::Nothing | Due::Look => return Ok(None),
+            Due::Order if !self.is_ready(project).await? => return Ok(None),
+            Due::Order | Due::Rest | Due::Check => {}
         }
         self.note(id, |log| log.writing = true);
-        let written = self.rank_and_write(project, &version).await;
+        let written = match due {
+            Due::Rest => self.write_rest(project, writer).await,
+            Due::Check => self.check_followed(project, writer).await,
+            _ => self.rank_and_write(project, writer).await,
+        };
         self.note(id, |log| log.writing = false);
-        written
-    }
-
-    async fn rank_and_write(&self, project: &Project, version: &str) -> Result<(), QueueError> {
-        let id = project.id;
-        let started = std::time::Instant::now();
-        let ranking = self.rank(id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
-        if ranking.version != version {
-            return Err(QueueError::Overtaken(id));
-        }
-        let written = self.write(project, &ranking).await?;
-        self.0.storage.set_queue_version(id, version, project.strategy.as_deref()).await?;
+        let (tasks, worked) = written?;
         let now = (self.0.now)();
         self.note(id, |log| {
-            log.written += 1;
-            (log.tasks, log.last_at) = (written, Some(now));
+            log.tasks = if due == Due::Order { tasks } else { log.tasks + tasks };
+            log.written += u64::from(due == Due::Order);
+            log.last_at = Some(now);
         });
-        metrics::histogram!("weathervane_queue_seconds").record(started.elapsed().as_secs_f64());
-        tracing::info!(project = %id, version, tasks = written, strategy = ranking.strategy.name(),
-            duration_ms = started.elapsed().as_millis() as u64, "Label Studio serves tasks in this version's order");
-        Ok(())
+        metrics::histogram!("weathervane_queue_seconds").record(worked.as_secs_f64());
+        Ok(Some(worked))
+    }
+
+    /// There is something to rank; a first order waits for the whole pool.
+    async fn is_ready(&self, project: &Project) -> Result<bool, QueueError> {
+        let progress = self.progress(project.id).await?;
+        let is_full = progress.embedded + progress.failed >= progress.tasks;
+        Ok(progress.embedded > 0 && (project.queue_version.is_some() || is_full))
+    }
+
+    async fn rank_and_write(
+        &self,
+        project: &Project,
+        writer: &mut Writer,
+    ) -> Result<(usize, Duration), QueueError> {
+        let ranking = self.rank(project.id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
+        let (tasks, worked) = self.write_order(project, writer, &ranking).await?;
+        tracing::info!(project = %project.id, version = ranking.version, tasks, strategy = ranking.strategy.name(),
+            duration_ms = worked.as_millis() as u64, "Label Studio serves tasks in this version's order");
+        Ok((tasks, worked))
     }
 
     fn note(&self, project: ProjectId, change: impl FnOnce(&mut WriteBack)) {
         change(lock(&self.0.write_backs).entry(project).or_default());
     }
-
-    /// Stores the predictions, then moves the project's version.
-    ///
-    /// The backend's title moves first: while the project names the title of a backend, Label Studio takes that name
-    /// away at every deletion of predictions, of whatever version.
-    async fn write(&self, project: &Project, ranking: &Ranking) -> Result<usize, QueueError> {
-        let (id, label_studio, version) = (project.id, &self.0.label_studio, &ranking.version);
-        let settings = label_studio.project_settings(id).await?;
-        let backend = self.backend(id, version).await?;
-        let served = settings.model_version.as_deref() == Some(version.as_str());
-        let stored = label_studio.stored_versions(id).await?;
-        let has_some =
-            stored.iter().any(|row| row.model_version.as_deref() == Some(version) && row.count > 0);
-        // Where it is served already, an attempt was cut off after its last step; or another strategy is wanted.
-        let complete = served && has_some && project.queue_strategy == project.strategy;
-        label_studio.rename_backend(id, &backend, version).await?;
-        if has_some && !complete {
-            // Left by an attempt that was cut off, by tasks opened since the publish, or by another strategy: all of them
-            // would blur the order.
-            label_studio.delete_predictions(id, version).await?;
-        }
-        let written = if complete { 0 } else { self.import(id, ranking).await? };
-        if !served {
-            let kept =
-                [Some(version.as_str()), project.queue_version.as_deref(), settings.model_version.as_deref()];
-            let old = stored
-                .into_iter()
-                .filter_map(|row| row.model_version)
-                .filter(|name| !kept.contains(&Some(name)));
-            self.forget(id, old).await;
-        }
-        let config = self.config(id).await?;
-        if self.0.models.serving(id, &config).version != *version {
-            return Err(QueueError::Overtaken(id));
-        }
-        let mut fields = json!({"model_version": version});
-        if self.0.policy.set_sampling && settings.sampling.as_deref() != Some(SAMPLING) {
-            fields["sampling"] = json!(SAMPLING);
-        }
-        label_studio.change_project(id, fields).await?;
-        if self.0.policy.keep_view {
-            label_studio.ensure_view(id, VIEW).await?;
-        }
-        Ok(written)
-    }
-
-    /// This server among the project's ML backends: Label Studio has just asked each for its version.
-    async fn backend(&self, project: ProjectId, version: &str) -> Result<BackendRow, QueueError> {
-        let mut backends = self.0.label_studio.backends(project).await?;
-        let count = backends.len();
-        let ours = backends.iter().position(|backend| backend.model_version.as_deref() == Some(version));
-        let not_connected =
-            || QueueError::NotConnected { project, backends: count, version: version.to_owned() };
-        ours.map(|index| backends.swap_remove(index)).ok_or_else(not_connected)
-    }
-
-    /// Stores the head of the ranking. A task deleted meanwhile makes Label Studio refuse all: then the list of tasks is
-    /// asked for again, and those that are left are stored.
-    async fn import(&self, project: ProjectId, ranking: &Ranking) -> Result<usize, QueueError> {
-        let predictions = self.predictions(ranking, |_| true);
-        match self.0.label_studio.import_predictions(project, predictions).await {
-            Err(LabelStudioError::Status { status: 400, answer, .. }) => {
-                tracing::warn!(%project, answer, "predictions refused, looking for deleted tasks");
-                self.list_project(project).await?;
-                let states = self.0.storage.task_states(project).await?;
-                let left = self.predictions(ranking, |task| states.contains_key(&task));
-                Ok(self.0.label_studio.import_predictions(project, left).await?)
-            }
-            taken => Ok(taken?),
-        }
-    }
-
-    fn predictions(&self, ranking: &Ranking, is_there: impl Fn(TaskId) -> bool) -> Vec<Value> {
-        let tasks = ranking.tasks.iter().enumerate().filter(|(_, ranked)| is_there(ranked.task));
-        tasks
-            .map(|(place, ranked)| prediction(place, ranked, &ranking.version, self.0.policy.order))
-            .collect()
-    }
-
-    /// Deletes the predictions of old versions, if they are ours.
-    async fn forget(&self, project: ProjectId, old: impl Iterator<Item = String>) {
-        for name in old {
-            let forget = async {
-                if self.is_ours(project, &name).await? {
-                    self.0.label_studio.delete_predictions(project, &name).await?;
-                }
-                Ok::<_, QueueError>(())
-            };
-            if let Err(error) = forget.await {
-                tracing::warn!(%project, version = name, %error, "predictions of an old version stay in Label Studio for now");
-            }
-        }
-    }
-
-    async fn is_ours(&self, project: ProjectId, name: &str) -> Result<bool, QueueError> {
-        let known = self.0.storage.version_named(project, models::published_name(name)).await?.is_some();
-        Ok(known || self.0.models.is_builtin(name))
-    }
 }
 
-/// A prediction as Label Studio imports it: its score is the place in the queue, that of each region the probability.
-fn prediction(place: usize, ranked: &Ranked, version: &str, order: QueueOrder) -> Value {
-    let mut prediction = ranked.prediction.clone().unwrap_or_else(|| Prediction {
-        result: Vec::new(),
-        score: 0.0,
-        model_version: version.to_owned(),
-    });
-    if order == QueueOrder::Rank || ranked.prediction.is_none() {
-        prediction.score = (place + 1) as f64 * SCORE_STEP;
-    }
-    let mut prediction = json!(prediction);
-    prediction["task"] = json!(ranked.task);
-    prediction
+/// The ranking's tasks as Label Studio imports them under the name of an order: the score carries the order, that of each
+/// region the probability.
+pub(super) fn predictions(ranked: &[Ranked], name: &str, order: QueueOrder) -> Vec<(TaskId, Value)> {
+    let scores: Vec<f64> = match order {
+        QueueOrder::Rank => (1..=ranked.len()).map(|place| place as f64 * SCORE_STEP).collect(),
+        QueueOrder::Certainty => {
+            // Where nothing is predicted nothing is certain.
+            let certainty = |ranked: &Ranked| ranked.prediction.as_ref().map_or(0.0, |told| told.score);
+            certainty_scores(&ranked.iter().map(certainty).collect::<Vec<_>>())
+        }
+    };
+    ranked.iter().zip(scores).map(|(ranked, score)| (ranked.task, prediction(ranked, score, name))).collect()
+}
+
+fn prediction(ranked: &Ranked, score: f64, version: &str) -> Value {
+    let result = ranked.prediction.as_ref().map_or(&[][..], |prediction| &prediction.result);
+    json!({"task": ranked.task, "result": result, "score": score, "model_version": version})
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn scores_carry_the_place_and_regions_the_probability() {
-        let inner: Prediction = serde_json::from_value(json!({
-            "result": [{"id": "a", "from_name": "w", "to_name": "i", "type": "choices",
-                "value": {"choices": ["rain"]}, "score": 0.41}],
-            "score": 0.41, "model_version": "v2"
-        }))
-        .unwrap();
-        let ranked = Ranked {
-            task: TaskId(7),
+    fn ranked(task: i64, certainty: Option<f64>) -> Ranked {
+        let prediction = certainty.map(|certainty| {
+            let region = json!({"id": "a", "from_name": "w", "to_name": "i", "type": "choices",
+                "value": {"choices": ["rain"]}, "score": certainty});
+            serde_json::from_value(json!({"result": [region], "score": certainty, "model_version": "v2"}))
+                .unwrap()
+        });
+        Ranked {
+            task: TaskId(task),
             score: 3.0,
             reason: String::new(),
-            prediction: Some(inner),
+            stands_for: None,
+            alike: Vec::new(),
+            prediction,
             heads: Vec::new(),
-        };
-        let first = prediction(0, &ranked, "v2", QueueOrder::Rank);
-        let last = prediction(MAX_QUEUE_TASKS - 1, &ranked, "v2", QueueOrder::Rank);
-        assert_eq!((&first["task"], &first["result"][0]["score"]), (&json!(7), &json!(0.41)));
-        assert!(first["score"].as_f64() < last["score"].as_f64() && last["score"].as_f64() < Some(1e-3));
-        let plain = prediction(0, &ranked, "v2", QueueOrder::Probability);
-        assert_eq!(plain["score"], json!(0.41));
-        let empty = Ranked { prediction: None, ..ranked };
-        let cold = prediction(1, &empty, "untrained", QueueOrder::Probability);
-        assert_eq!((&cold["result"], &cold["model_version"]), (&json!([]), &json!("untrained")));
-        assert!(cold["score"].as_f64() > Some(0.0));
+        }
+    }
+
+    fn scores(tasks: Vec<Ranked>, order: QueueOrder) -> Vec<f64> {
+        let rows = predictions(&tasks, "v2.2", order);
+        rows.iter().map(|(_, row)| row["score"].as_f64().unwrap()).collect()
+    }
+
+    #[test]
+    fn scores_carry_the_place_and_regions_the_probability() {
+        let tasks = (0..MAX_QUEUE_TASKS).map(|task| ranked(task as i64, Some(0.41)));
+        let rows = predictions(&tasks.collect::<Vec<_>>(), "v2.2", QueueOrder::Rank);
+        let (task, first) = &rows[0];
+        assert_eq!((task, &first["task"], &first["model_version"]), (&TaskId(0), &json!(0), &json!("v2.2")));
+        assert_eq!(first["result"][0]["score"], json!(0.41));
+        let places: Vec<f64> = rows.iter().map(|(_, row)| row["score"].as_f64().unwrap()).collect();
+        assert!(places.is_sorted() && places[0] > 0.0 && places[MAX_QUEUE_TASKS - 1] < 1e-3);
+    }
+
+    #[test]
+    fn scores_read_as_certainty_where_that_is_wanted_and_a_task_without_a_prediction_is_first() {
+        let tasks = || vec![ranked(7, Some(0.415)), ranked(8, Some(0.29)), ranked(9, None)];
+        let told: Vec<String> =
+            scores(tasks(), QueueOrder::Certainty).iter().map(|score| format!("{score:.6}")).collect();
+        assert_eq!(told, ["0.410001", "0.290002", "0.000003"]);
+        assert_eq!(scores(tasks(), QueueOrder::Rank), [1e-6, 2e-6, 3e-6]);
+        let rows = predictions(&tasks(), "untrained", QueueOrder::Certainty);
+        assert_eq!((&rows[2].1["result"], &rows[2].1["model_version"]), (&json!([]), &json!("untrained")));
     }
 }

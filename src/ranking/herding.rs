@@ -198,7 +198,7 @@ fn competitors(mut order: Vec<usize>, doubts: Option<&[f32]>) -> Vec<usize> {
 
 /// `sigma²`: the median, over at most 1,000 rows of the pool, of the squared distance to the 20th neighbour among them;
 /// so the kernel reaches the nearest two percent of a pool however large it is, as batches don't grow with it.
-fn squared_width(some: &Points) -> f32 {
+pub(super) fn squared_width(some: &Points) -> f32 {
     let neighbour = NEIGHBOUR.min(some.len().saturating_sub(1));
     if neighbour == 0 {
         return 1.0;

@@ -91,6 +91,13 @@ impl Strategy {
     }
 }
 
+impl Strategy {
+    /// Whether it looks at where images lie, so that what a pick stands for is a reason.
+    pub(super) fn seeks_diversity(self) -> bool {
+        !matches!(self, Self::Random | Self::LeastConfidence | Self::Margin | Self::Entropy)
+    }
+}
+
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

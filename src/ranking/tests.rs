@@ -213,3 +213,39 @@ fn reasons_fit_their_picks() {
     let between = Why::Between { head: 0, classes: [0, 1], probabilities: [0.9, 0.1] };
     assert_eq!(rank(&pool, Strategy::Entropy, &options)[0].why, between);
 }
+
+#[test]
+fn a_reason_names_how_many_open_images_a_pick_stands_for() {
+    let pick = |why, images, estimated| {
+        let reach = Some(Reach { images, estimated, alike: Vec::new() });
+        Pick { row: 0, score: 1.0, why, reach }.reason(&[vec!["rain", "shine"]])
+    };
+    let between = Why::Between { head: 0, classes: [0, 1], probabilities: [0.5, 0.4] };
+    assert_eq!(pick(Why::Typical, 14, false), "stands for 14 open images");
+    assert_eq!(pick(Why::Typical, 1, false), "stands for 1 open image");
+    assert_eq!(pick(Why::Typical, 140, true), "stands for about 140 open images");
+    assert_eq!(pick(Why::Typical, 0, false), "like no other open image");
+    assert_eq!(pick(between, 3, false), "between rain and shine: 0.50 / 0.40; stands for 3 open images");
+    assert_eq!(pick(between, 0, false), "between rain and shine: 0.50 / 0.40");
+    let alone = Pick { row: 0, score: 1.0, why: Why::Random, reach: None };
+    assert_eq!(alone.reason::<&str>(&[]), "random, to keep the estimate honest");
+}
+
+#[test]
+fn who_looks_at_where_images_lie_says_what_they_stand_for_and_chance_does_not() {
+    let unlabelled =
+        unit(&(0..40_u8).map(|row| [f32::from(row), 1.0, f32::from(row % 7)]).collect::<Vec<_>>());
+    let probabilities = [0.6, 0.4].repeat(40);
+    let heads = [HeadView { classes: 2, multiple: false, probabilities: &probabilities }];
+    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &heads };
+    for strategy in Strategy::ALL {
+        let plain = matches!(
+            strategy,
+            Strategy::Random | Strategy::LeastConfidence | Strategy::Margin | Strategy::Entropy
+        );
+        for pick in rank(&pool, strategy, &Options::new(20, 3)) {
+            let expected = !plain && pick.why != Why::Random;
+            assert_eq!(pick.reach.is_some(), expected, "{strategy}: {pick:?}");
+        }
+    }
+}

@@ -40,7 +40,7 @@ fn schedule() -> Schedule {
 }
 
 fn plans() -> Vec<Plan> {
-    let plan = |start, then| Plan::Strategy { start, then };
+    let plan = |start, then| Plan::Strategy { start, then, by_certainty: None };
     vec![plan(Strategy::Random, Strategy::Random), plan(Strategy::COLD, Strategy::DEFAULT)]
 }
 
@@ -85,6 +85,22 @@ fn only_training_images_are_picked_and_none_twice() {
         assert_eq!((picked.len(), distinct.len()), (30, 30));
         assert!(distinct.iter().all(|row| *row < TRAIN), "{picked:?}");
     }
+}
+
+#[test]
+fn by_certainty_the_least_certain_of_the_head_come_first() {
+    let plan = |by_certainty| Plan::Strategy { start: Strategy::COLD, then: Strategy::DEFAULT, by_certainty };
+    let [by_rank, head, pool] = [None, Some(12), Some(TRAIN)].map(|head| replayed(&[plan(head)]).remove(0));
+    let of_round = |runs: &[Run], round: usize| runs[0].rounds[round].picked.clone();
+    assert_eq!(of_round(&by_rank, 0), of_round(&pool, 0), "nothing is certain before the first training");
+    let sorted = |mut rows: Vec<usize>| {
+        rows.sort_unstable();
+        rows
+    };
+    // As many as a batch: the same images in another order.
+    assert_ne!(of_round(&by_rank, 1), of_round(&head, 1));
+    assert_eq!(sorted(of_round(&by_rank, 1)), sorted(of_round(&head, 1)));
+    assert_ne!(sorted(of_round(&by_rank, 1)), sorted(of_round(&pool, 1)));
 }
 
 #[test]
@@ -140,7 +156,7 @@ fn what_can_not_be_replayed_is_refused_in_words() {
         let error = refused(change);
         assert!(error.contains(words), "{error} / {words}");
     }
-    let plan = Plan::Strategy { start: Strategy::DEFAULT, then: Strategy::DEFAULT };
+    let plan = Plan::Strategy { start: Strategy::DEFAULT, then: Strategy::DEFAULT, by_certainty: None };
     let error = Replay::new(collection(), schedule()).unwrap().run(&[plan], &|| ()).unwrap_err();
     assert!(error.to_string().contains("needs a trained head"), "{error}");
 }

@@ -2,23 +2,25 @@
 
 mod merge;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::projects::{self, ProjectInfo};
+use super::projects::{self, Project, ProjectInfo};
 use super::sql::{ROW_CHUNK, keep_prepared, lists, placeholders, rows};
 use super::{Result, Storage, StorageError, TaskRecord, Tx, tasks};
 use crate::domain::annotation::Annotation;
 use crate::domain::ids::{AnnotationId, ProjectId, TaskId};
+use crate::domain::label_config::{ChoiceKind, LabelConfig};
 use merge::{Merge, Stored};
 
 /// Annotations of a project that are not deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnnotationCounts {
-    /// Those that are answers.
+    /// Those that are no skips, empty ones too.
     pub live: i64,
     /// Those that are skips.
     pub cancelled: i64,
@@ -124,6 +126,7 @@ impl Storage {
 
         let stored = load_all(&mut tx, project).await?;
         let mut merge = Merge::new(stored, now, Some(export.started_at));
+        merge.empty = empty_among(export.annotations, known.label_config.as_deref());
         for annotation in export.annotations {
             merge.upsert(annotation, false)?;
         }
@@ -165,12 +168,8 @@ pub(super) struct Delivery<'a> {
 }
 
 /// Takes a delivery in, inside a transaction that holds the project's row. Returns the number of label changes.
-pub(super) async fn receive(
-    tx: &mut Tx,
-    project: ProjectId,
-    delivery: &Delivery<'_>,
-    now: i64,
-) -> Result<i64> {
+pub(super) async fn receive(tx: &mut Tx, known: &Project, delivery: &Delivery<'_>, now: i64) -> Result<i64> {
+    let project = known.id;
     let ids = delivery.annotations.iter().map(|annotation| annotation.id);
     let ids: Vec<i64> = ids.chain(delivery.deleted_annotations.iter().copied()).map(|id| id.0).collect();
     let mut stored = load(tx, project, "annotation_id", &ids).await?;
@@ -181,6 +180,7 @@ pub(super) async fn receive(
     let dead = tasks::deleted_among(tx, project, &task_ids).await?;
 
     let mut merge = Merge::new(stored, now, None);
+    merge.empty = empty_among(delivery.annotations, known.label_config.as_deref());
     for annotation in delivery.annotations {
         merge.upsert(annotation, dead.contains(&annotation.task))?;
     }
@@ -190,6 +190,18 @@ pub(super) async fn receive(
     merge.delete_of_tasks(delivery.deleted_tasks);
     write(tx, project, merge.changed()).await?;
     Ok(merge.label_changes)
+}
+
+/// Those that were submitted without any choice. The label config, as far as it is known, says of which control "none of
+/// these" is an answer; it is read only where that matters.
+fn empty_among(annotations: &[Annotation], label_config: Option<&str>) -> BTreeSet<AnnotationId> {
+    let config = LazyCell::new(|| label_config.and_then(|xml| LabelConfig::parse(xml).ok()));
+    let any_number = |name: &str| {
+        let mut heads = config.iter().flat_map(|config| &config.heads);
+        heads.any(|head| head.from_name == name && head.kind == ChoiceKind::Multiple)
+    };
+    let empty = annotations.iter().filter(|annotation| annotation.is_empty(any_number));
+    empty.map(|annotation| annotation.id).collect()
 }
 
 async fn load_all(tx: &mut Tx, project: ProjectId) -> Result<BTreeMap<i64, Stored>> {
@@ -225,13 +237,13 @@ async fn load(
 async fn write(tx: &mut Tx, project: ProjectId, changed: Vec<&Stored>) -> Result<()> {
     for chunk in changed.chunks(ROW_CHUNK) {
         let sql = format!(
-            "INSERT INTO annotations (project_id, annotation_id, task_id, result, was_cancelled, ground_truth,
+            "INSERT INTO annotations (project_id, annotation_id, task_id, result, was_cancelled, empty, ground_truth,
                  completed_by, updated_at, received_at, deleted_at) VALUES {}
              ON CONFLICT (project_id, annotation_id) DO UPDATE SET task_id = excluded.task_id, result = excluded.result,
-                 was_cancelled = excluded.was_cancelled, ground_truth = excluded.ground_truth,
+                 was_cancelled = excluded.was_cancelled, empty = excluded.empty, ground_truth = excluded.ground_truth,
                  completed_by = excluded.completed_by, updated_at = excluded.updated_at,
                  received_at = excluded.received_at, deleted_at = excluded.deleted_at",
-            rows(chunk.len(), 10)
+            rows(chunk.len(), 11)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep_prepared(chunk.len()));
         for row in chunk {
@@ -241,6 +253,7 @@ async fn write(tx: &mut Tx, project: ProjectId, changed: Vec<&Stored>) -> Result
                 .bind(row.task)
                 .bind(row.result.clone())
                 .bind(i64::from(row.was_cancelled))
+                .bind(i64::from(row.empty))
                 .bind(i64::from(row.ground_truth))
                 .bind(row.completed_by)
                 .bind(row.updated_at)
@@ -259,6 +272,7 @@ impl FromRow<'_, AnyRow> for Stored {
             task: row.try_get("task_id")?,
             result: row.try_get("result")?,
             was_cancelled: row.try_get::<i64, _>("was_cancelled")? != 0,
+            empty: row.try_get::<i64, _>("empty")? != 0,
             ground_truth: row.try_get::<i64, _>("ground_truth")? != 0,
             completed_by: row.try_get("completed_by")?,
             updated_at: row.try_get("updated_at")?,

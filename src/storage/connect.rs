@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -10,6 +11,7 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use url::Url;
 
 use super::error::{CHECK_SERVER, StorageError};
+use super::file::DatabaseFile;
 use super::{Result, Storage, migrate};
 
 /// Name of the SQLite file in the data directory.
@@ -169,11 +171,12 @@ impl Target {
         self.prepare().await.map_err(named)?;
         let storage = match self.engine {
             Engine::Sqlite => {
-                Storage { write: self.pool(1), read: self.pool(SQLITE_READERS), engine: self.engine }
+                let file = Some(Arc::new(DatabaseFile::opened(PathBuf::from(&self.shown))));
+                Storage { write: self.pool(1), read: self.pool(SQLITE_READERS), engine: self.engine, file }
             }
             Engine::Postgres => {
                 let pool = self.pool(POSTGRES_CONNECTIONS);
-                Storage { write: pool.clone(), read: pool, engine: self.engine }
+                Storage { write: pool.clone(), read: pool, engine: self.engine, file: None }
             }
         };
         storage.ping().await.map_err(named)?;
@@ -208,6 +211,9 @@ impl Target {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // A local file needs no test whether it is still there; a server may have been restarted.
             .test_before_acquire(engine == Engine::Postgres)
+            // SQLite ends a transaction by itself where the disk is full, which sqlx does not learn: its own ROLLBACK fails then,
+            // and it would refuse every later transaction on this connection.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if engine == Engine::Sqlite {

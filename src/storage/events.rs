@@ -114,7 +114,7 @@ impl Storage {
             deleted_annotations: &event.deleted_annotations,
             deleted_tasks: &event.deleted_tasks,
         };
-        let changed = annotations::receive(&mut tx, id, &delivery, now).await?;
+        let changed = annotations::receive(&mut tx, &known, &delivery, now).await?;
         let project = projects::update(&mut tx, &known, &event.project, changed, now).await?;
         let wanted = job.filter(|request| changed > 0 || request.force);
         let job = match wanted {

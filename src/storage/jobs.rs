@@ -12,6 +12,13 @@ use crate::domain::ids::{JobId, ProjectId};
 
 pub(super) use queue::enqueue;
 
+/// A training on the labels we have.
+pub const TRAIN: &str = "train";
+
+/// A training that takes over Label Studio's export first, for labels that no webhook told of. It learns what a queued
+/// [`TRAIN`] would.
+pub const PULL_AND_TRAIN: &str = "pull and train";
+
 /// Starts of a job after which it is given up: whatever stops it that often will stop it again.
 pub const MAX_ATTEMPTS: i64 = 3;
 
@@ -25,6 +32,8 @@ pub enum JobState {
     Running,
     /// Ended well.
     Done,
+    /// Ended without a version: there is too little to learn from yet; `error` says what it takes.
+    Waiting,
     /// Ended badly; `error` says why.
     Failed,
     /// Stopped by a person, or its project is gone, or a later job took its place.
@@ -38,13 +47,14 @@ impl JobState {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Done => "done",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Cancelled]
+        [Self::Queued, Self::Running, Self::Done, Self::Waiting, Self::Failed, Self::Cancelled]
             .into_iter()
             .find(|state| state.as_str() == text)
     }
@@ -57,7 +67,7 @@ pub struct Job {
     pub id: JobId,
     /// The project it is for.
     pub project: ProjectId,
-    /// What is to be done, such as `train`.
+    /// What is to be done: [`TRAIN`] or [`PULL_AND_TRAIN`].
     pub kind: String,
     /// Why it was queued first.
     pub reason: String,
@@ -89,14 +99,14 @@ pub struct Job {
     pub version: Option<i64>,
     /// What was measured of it.
     pub metrics: Option<Value>,
-    /// Why it failed, or why its last attempt did.
+    /// Why it failed, or why its last attempt did, or what it waits for.
     pub error: Option<String>,
 }
 
 /// A wish for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRequest {
-    /// What is to be done, such as `train`; a project has one queued job of each kind.
+    /// What is to be done: [`TRAIN`] or [`PULL_AND_TRAIN`]; a project has one queued job of each kind.
     pub kind: String,
     /// Why, for people.
     pub reason: String,

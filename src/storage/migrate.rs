@@ -13,7 +13,7 @@ use super::{Result, StorageError};
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
 /// Name and texts of each migration, in order; a published one never changes.
-const MIGRATIONS: [(&str, &str, &str); 6] = [
+const MIGRATIONS: [(&str, &str, &str); 9] = [
     (
         "initial",
         include_str!("../../migrations/sqlite/0001_initial.sql"),
@@ -43,6 +43,21 @@ const MIGRATIONS: [(&str, &str, &str); 6] = [
         "tags by time",
         include_str!("../../migrations/sqlite/0006_tags_by_time.sql"),
         include_str!("../../migrations/postgres/0006_tags_by_time.sql"),
+    ),
+    (
+        "order",
+        include_str!("../../migrations/sqlite/0007_order.sql"),
+        include_str!("../../migrations/postgres/0007_order.sql"),
+    ),
+    (
+        "empty answers",
+        include_str!("../../migrations/sqlite/0008_empty_answers.sql"),
+        include_str!("../../migrations/postgres/0008_empty_answers.sql"),
+    ),
+    (
+        "ready",
+        include_str!("../../migrations/sqlite/0009_ready.sql"),
+        include_str!("../../migrations/postgres/0009_ready.sql"),
     ),
 ];
 

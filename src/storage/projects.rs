@@ -39,8 +39,11 @@ pub struct Project {
     pub current_version: Option<i64>,
     /// The version that serves stays, whatever is trained.
     pub pinned: bool,
-    /// Name of the version in whose order Label Studio serves the tasks.
+    /// Name of the order in which Label Studio serves the tasks: its version's, with a revision where that order was
+    /// written again.
     pub queue_version: Option<String>,
+    /// Whether all of that order was written.
+    pub queue_complete: bool,
     /// How its tasks are ranked; `None`: as the program does by itself.
     pub strategy: Option<String>,
     /// How those were that Label Studio serves.
@@ -285,6 +288,7 @@ impl FromRow<'_, AnyRow> for Project {
             current_version: row.try_get("current_version")?,
             pinned: row.try_get::<i64, _>("pinned")? != 0,
             queue_version: row.try_get("queue_version")?,
+            queue_complete: row.try_get::<i64, _>("queue_complete")? != 0,
             strategy: row.try_get("strategy")?,
             queue_strategy: row.try_get("queue_strategy")?,
             created_at: row.try_get("created_at")?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::sql::clean;
 use super::{Result, Storage, StorageError};
@@ -11,7 +11,7 @@ use crate::domain::ids::{ProjectId, TaskId};
 /// What people did with a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState {
-    /// Nobody answered it.
+    /// Nobody answered it, or only without a choice.
     Open,
     /// Skipped and not answered.
     Skipped,
@@ -27,7 +27,7 @@ impl Storage {
     pub async fn task_states(&self, project: ProjectId) -> Result<BTreeMap<TaskId, TaskState>> {
         let rows = sqlx::query(
             "SELECT tasks.task_id, COALESCE(MAX(CASE
-                 WHEN annotations.annotation_id IS NULL THEN 0
+                 WHEN annotations.annotation_id IS NULL OR annotations.empty = 1 THEN 0
                  WHEN annotations.was_cancelled = 1 THEN 1 ELSE 2 END), 0) AS state
              FROM tasks LEFT JOIN annotations ON annotations.project_id = tasks.project_id
                  AND annotations.task_id = tasks.task_id AND annotations.deleted_at IS NULL
@@ -50,8 +50,33 @@ impl Storage {
         rows.iter().map(read).collect()
     }
 
-    /// Records that Label Studio now serves tasks in the order of version `name` by `strategy` (`None`: the program's
-    /// own choice).
+    /// How many tasks have annotations without any choice and no other answer, and the first `limit` of them by id.
+    /// Label Studio counts them as labelled.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn empty_answers(&self, project: ProjectId, limit: i64) -> Result<(i64, Vec<TaskId>)> {
+        /// An index holds the rows of `empty = 1` alone, which are few.
+        const TASKS: &str =
+            "FROM annotations AS blank WHERE project_id = $1 AND deleted_at IS NULL AND empty = 1
+             AND NOT EXISTS (SELECT 1 FROM annotations AS other WHERE other.project_id = $1
+                 AND other.task_id = blank.task_id AND other.deleted_at IS NULL AND other.was_cancelled = 0
+                 AND other.empty = 0)";
+        let count = sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT(DISTINCT task_id) {TASKS}")))
+            .bind(project.0)
+            .fetch_one(&self.read)
+            .await?;
+        let sql = format!("SELECT DISTINCT task_id {TASKS} ORDER BY task_id LIMIT $2");
+        let first: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(project.0)
+            .bind(limit.max(0))
+            .fetch_all(&self.read)
+            .await?;
+        Ok((count, first.into_iter().map(TaskId).collect()))
+    }
+
+    /// Records that Label Studio now serves tasks in the order called `name` by `strategy` (`None`: the program's own
+    /// choice), and whether all of the order is there.
     ///
     /// # Errors
     /// When the database fails.
@@ -60,13 +85,17 @@ impl Storage {
         project: ProjectId,
         name: &str,
         strategy: Option<&str>,
+        complete: bool,
     ) -> Result<()> {
-        sqlx::query("UPDATE projects SET queue_version = $1, queue_strategy = $2 WHERE id = $3")
-            .bind(clean(name).into_owned())
-            .bind(strategy.map(|name| clean(name).into_owned()))
-            .bind(project.0)
-            .execute(&self.write)
-            .await?;
+        sqlx::query(
+            "UPDATE projects SET queue_version = $1, queue_strategy = $2, queue_complete = $3 WHERE id = $4",
+        )
+        .bind(clean(name).into_owned())
+        .bind(strategy.map(|name| clean(name).into_owned()))
+        .bind(i64::from(complete))
+        .bind(project.0)
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 

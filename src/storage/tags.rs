@@ -16,6 +16,24 @@ pub struct TaggedImage {
     pub tagged_at: i64,
 }
 
+/// A tag and what bears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagCount {
+    pub tag: String,
+    pub images: i64,
+}
+
+/// What became of a tag that was to get another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renamed {
+    /// So many images bear the new name.
+    Images(u64),
+    /// No image bears the old one.
+    Unknown,
+    /// Images bear the new one already: two selections would become one for good.
+    Taken,
+}
+
 impl Storage {
     /// Adds images to a tag, best first; those that bear it already keep their place.
     ///
@@ -97,6 +115,80 @@ impl Storage {
         found.iter().map(read).collect()
     }
 
+    /// Every tag with the number of its images, by name. A look at an index.
+    ///
+    /// # Errors
+    /// When the database fails or a row can't be read.
+    pub async fn tags(&self) -> Result<Vec<TagCount>> {
+        let found = sqlx::query("SELECT tag, COUNT(*) AS images FROM tags GROUP BY tag ORDER BY tag")
+            .fetch_all(&self.read)
+            .await?;
+        found
+            .iter()
+            .map(|row| Ok(TagCount { tag: row.try_get("tag")?, images: row.try_get("images")? }))
+            .collect()
+    }
+
+    /// The images of one tag, in the order they were chosen.
+    ///
+    /// # Errors
+    /// When the database fails or a row can't be read.
+    pub async fn images_of_tag(&self, tag: &str) -> Result<Vec<ContentHash>> {
+        let query = "SELECT content_hash FROM tags WHERE tag = $1 ORDER BY tagged_at, place";
+        let found = sqlx::query(query).bind(clean(tag).into_owned()).fetch_all(&self.read).await?;
+        found.iter().map(|row| hash(&row.try_get::<String, _>("content_hash")?)).collect()
+    }
+
+    /// Gives a tag another name, also where it is on its way into a project.
+    ///
+    /// # Errors
+    /// When the database fails; then it keeps its name.
+    pub async fn rename_tag(&self, tag: &str, name: &str) -> Result<Renamed> {
+        let (tag, name) = (clean(tag).into_owned(), clean(name).into_owned());
+        let mut tx = self.begin().await?;
+        let renamed = sqlx::query(
+            "UPDATE tags SET tag = $1 WHERE tag = $2 AND NOT EXISTS (SELECT 1 FROM tags AS others WHERE others.tag = $3)",
+        )
+        .bind(name.clone())
+        .bind(tag.clone())
+        .bind(name.clone())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if renamed == 0 {
+            let known: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tags WHERE tag = $1")
+                .bind(tag)
+                .fetch_one(&mut *tx)
+                .await?;
+            return Ok(if known == 0 { Renamed::Unknown } else { Renamed::Taken });
+        }
+        forget_pushes(&mut tx, &name).await?;
+        sqlx::query("UPDATE pushes SET tag = $1 WHERE tag = $2")
+            .bind(name)
+            .bind(tag)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Renamed::Images(renamed))
+    }
+
+    /// Takes a tag from all its images, and says from how many.
+    ///
+    /// # Errors
+    /// When the database fails; then they keep it.
+    pub async fn remove_tag(&self, tag: &str) -> Result<u64> {
+        let tag = clean(tag);
+        let mut tx = self.begin().await?;
+        let removed = sqlx::query("DELETE FROM tags WHERE tag = $1")
+            .bind(tag.clone().into_owned())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        forget_pushes(&mut tx, &tag).await?;
+        tx.commit().await?;
+        Ok(removed)
+    }
+
     /// When an image was last tagged, Unix microseconds; `None` while none is. A look at an index.
     ///
     /// # Errors
@@ -104,6 +196,12 @@ impl Storage {
     pub async fn last_tagged_at(&self) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar("SELECT MAX(tagged_at) FROM tags").fetch_one(&self.read).await?)
     }
+}
+
+/// What was on its way under a tag is no longer.
+async fn forget_pushes(tx: &mut Tx, tag: &str) -> Result<()> {
+    sqlx::query("DELETE FROM pushes WHERE tag = $1").bind(tag.to_owned()).execute(&mut **tx).await?;
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, tag: &str, images: &[ContentHash], now: i64) -> Result<()> {

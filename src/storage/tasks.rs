@@ -108,7 +108,7 @@ impl Storage {
             "SELECT * FROM tasks WHERE project_id = $1 AND deleted_at IS NULL AND task_id > $2
              AND NOT EXISTS (
                  SELECT 1 FROM annotations WHERE annotations.project_id = $1 AND annotations.task_id = tasks.task_id
-                 AND annotations.deleted_at IS NULL AND annotations.was_cancelled = 0)
+                 AND annotations.deleted_at IS NULL AND annotations.was_cancelled = 0 AND annotations.empty = 0)
              ORDER BY task_id LIMIT $3",
         )
         .bind(project.0)
@@ -130,8 +130,9 @@ impl Storage {
                 .fetch_one(&self.read)
                 .await?;
         let (labelled, skipped) = sqlx::query_as(
-            "SELECT COUNT(CASE WHEN skips = 0 THEN 1 END), COUNT(CASE WHEN skips = 1 THEN 1 END) FROM (
-                 SELECT MIN(CASE WHEN annotations.was_cancelled = 0 THEN 0 ELSE 1 END) AS skips
+            "SELECT COUNT(CASE WHEN state = 2 THEN 1 END), COUNT(CASE WHEN state = 1 THEN 1 END) FROM (
+                 SELECT MAX(CASE WHEN annotations.empty = 1 THEN 0 WHEN annotations.was_cancelled = 1 THEN 1 ELSE 2 END)
+                     AS state
                  FROM annotations JOIN tasks ON tasks.project_id = annotations.project_id
                      AND tasks.task_id = annotations.task_id AND tasks.deleted_at IS NULL
                  WHERE annotations.project_id = $1 AND annotations.deleted_at IS NULL

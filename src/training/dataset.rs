@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Training, TrainingError};
-use crate::domain::annotation::{Annotation, Target};
+use crate::domain::annotation::{Annotation, Target, UnusedAnswers};
 use crate::domain::consensus::consensus;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
@@ -43,6 +43,16 @@ impl Training {
         for annotation in storage.annotations(project).await? {
             by_task.entry(annotation.task).or_default().push(annotation);
         }
+        let (by_task, unused) = tokio::task::spawn_blocking({
+            let config = config.clone();
+            move || {
+                let unused = UnusedAnswers::among(by_task.values().flatten(), &config);
+                (by_task, unused)
+            }
+        })
+        .await
+        .map_err(|_| TrainingError::Cancelled)?;
+        self.say_unused(project, &unused);
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
         let tasks: HashMap<TaskId, Task> =
             storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task::from(row))).collect();
@@ -55,12 +65,8 @@ impl Training {
                 .iter()
                 .filter_map(|(task, annotations)| Some((*task, consensus(annotations, spec)?)))
                 .collect();
-            let classes = classes_seen(targets.iter().map(|(_, target)| target));
-            if classes < 2 {
-                missing.push(format!(
-                    "`{}` has labels of {classes} classes, at least 2 are needed",
-                    spec.from_name
-                ));
+            if let Some(waits_for) = waiting_for(spec, targets.iter().map(|(_, target)| target)) {
+                missing.push((spec.from_name.as_str(), waits_for));
                 continue;
             }
             labelled.extend(targets.iter().map(|(task, _)| *task));
@@ -68,7 +74,7 @@ impl Training {
             heads.push(HeadData { set, tasks: of_rows, spec: spec.clone() });
         }
         if heads.is_empty() {
-            return Err(TrainingError::NothingToLearn(missing.join("; ")));
+            return Err(TrainingError::NothingToLearn(together(&missing)));
         }
         let rows =
             storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
@@ -89,7 +95,7 @@ impl Training {
         let mut labels = Vec::with_capacity(targets.len());
         for (id, target) in targets {
             let source = match tasks.get(id).map(|task| task.image_source(&spec.image_key)) {
-                Some(Ok(source)) => source.to_owned(),
+                Some(Ok(source)) => source.into_owned(),
                 Some(Err(error)) => {
                     tracing::warn!(%project, %error, "labelled task left out of training");
                     continue;
@@ -149,8 +155,50 @@ pub fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) 
     TrainingSet { features, targets, hashes }
 }
 
+/// What a head waits for, in words, whose labels name fewer than two classes; `None` where it can be trained.
+pub fn waiting_for<'a>(spec: &HeadSpec, targets: impl Iterator<Item = &'a Target> + Clone) -> Option<String> {
+    if classes_seen(targets.clone()) >= 2 {
+        return None;
+    }
+    let labels = targets.clone().count();
+    let named: Vec<usize> = targets.filter_map(first_class).collect();
+    let class = named.first().and_then(|class| spec.classes.get(*class)).map(|class| &class.name);
+    Some(match (class, labels) {
+        (None, 0) => "waiting for the first labels, of two classes at least".to_owned(),
+        (None, labels) => format!("waiting for labels of two classes: none of {labels} answers names one"),
+        (Some(class), 1) => format!("waiting for a second class: the only label is `{class}`"),
+        (Some(class), labels) if named.len() == labels => {
+            format!("waiting for a second class: all {labels} labels are `{class}`")
+        }
+        (Some(class), labels) => {
+            let with = named.len();
+            format!("waiting for a second class: {with} of {labels} answers name `{class}`, the others none")
+        }
+    })
+}
+
+/// The class a label names, the first of several.
+fn first_class(target: &Target) -> Option<usize> {
+    match target {
+        Target::Single(class) => Some(*class),
+        Target::Multiple(flags) => flags.iter().position(|on| *on),
+    }
+}
+
+/// What all heads wait for; only where there are several does each need its name.
+fn together(missing: &[(&str, String)]) -> String {
+    match missing {
+        [] => "waiting for a label config with a `<Choices>` that is not skipped".to_owned(),
+        [(_, waits_for)] => waits_for.clone(),
+        several => {
+            let named = several.iter().map(|(head, waits_for)| format!("`{head}` is {waits_for}"));
+            named.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
 /// Number of classes that the labels name.
-pub fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
+fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
     let mut seen = std::collections::BTreeSet::new();
     for target in targets {
         match target {
@@ -161,4 +209,69 @@ pub fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
         }
     }
     seen.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::label_config::Class;
+
+    fn spec(kind: ChoiceKind) -> HeadSpec {
+        let class = |name: &str| Class {
+            name: name.to_owned(),
+            value: name.to_owned(),
+            path: Vec::new(),
+            predicted_values: Vec::new(),
+        };
+        HeadSpec {
+            from_name: "weather".to_owned(),
+            to_name: "image".to_owned(),
+            image_key: "image".to_owned(),
+            kind,
+            classes: ["cloudy", "rain"].map(class).to_vec(),
+            score_threshold: None,
+            skip: false,
+            when: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_is_said_what_a_head_waits_for_until_two_classes_have_labels() {
+        let single = |labels: &[usize]| {
+            let targets: Vec<Target> = labels.iter().map(|class| Target::Single(*class)).collect();
+            waiting_for(&spec(ChoiceKind::Single), targets.iter())
+        };
+        let words = |labels: &[usize]| single(labels).unwrap_or_default();
+        assert_eq!(words(&[]), "waiting for the first labels, of two classes at least");
+        assert_eq!(words(&[1]), "waiting for a second class: the only label is `rain`");
+        assert_eq!(words(&[0, 0, 0]), "waiting for a second class: all 3 labels are `cloudy`");
+        assert_eq!(single(&[0, 1]), None);
+    }
+
+    #[test]
+    fn answers_that_choose_nothing_are_no_second_class() {
+        let multiple = |rows: &[[bool; 2]]| {
+            let targets: Vec<Target> = rows.iter().map(|row| Target::Multiple(row.to_vec())).collect();
+            waiting_for(&spec(ChoiceKind::Multiple), targets.iter())
+        };
+        assert_eq!(
+            multiple(&[[false, true], [false, false], [false, true]]).unwrap_or_default(),
+            "waiting for a second class: 2 of 3 answers name `rain`, the others none"
+        );
+        assert_eq!(
+            multiple(&[[false, false]; 2]).unwrap_or_default(),
+            "waiting for labels of two classes: none of 2 answers names one"
+        );
+        assert_eq!(multiple(&[[true, true]]), None);
+    }
+
+    #[test]
+    fn each_of_several_heads_is_named() {
+        let waits = |words: &str| words.to_owned();
+        assert_eq!(together(&[("weather", waits("waiting"))]), "waiting");
+        assert_eq!(
+            together(&[("weather", waits("waiting for a")), ("season", waits("waiting for b"))]),
+            "`weather` is waiting for a; `season` is waiting for b"
+        );
+    }
 }

@@ -7,18 +7,15 @@ use crate::domain::annotation::Annotation;
 use crate::domain::events::{Change, WebhookEvent};
 use crate::domain::export::{Answered, ExportError, read_json};
 use crate::domain::ids::{JobId, ProjectId};
-use crate::domain::label_config::MAX_CONFIG_BYTES;
 use crate::domain::project::{ProjectRef, ProjectSeen};
 use crate::domain::task::Task;
 use crate::storage::{
-    EventOutcome, EventRecord, JobRequest, Project, ProjectConfig, ProjectInfo, TaskRecord,
+    EventOutcome, EventRecord, JobRequest, PULL_AND_TRAIN, Project, ProjectConfig, ProjectInfo, TRAIN,
+    TaskRecord,
 };
 
-/// A training on the labels we have.
-pub(super) const TRAIN: &str = "train";
-
-/// A training that takes over Label Studio's export first, for labels that no webhook told of.
-pub(super) const PULL_AND_TRAIN: &str = "pull and train";
+/// Why a training was queued that Label Studio asked for.
+pub(super) const START_TRAINING: &str = "start training";
 
 /// A project that `/setup` or `/predict` told of.
 pub struct Sighting {
@@ -43,7 +40,9 @@ impl Training {
         self.0.sightings.insert(id, digest);
         let training = self.clone();
         tokio::spawn(async move {
-            let seen = ProjectSeen { label_config: Some(sighting.schema), ..ProjectSeen::only(id) };
+            // A request without a label config says nothing of it.
+            let label_config = Some(sighting.schema).filter(|schema| !schema.trim().is_empty());
+            let seen = ProjectSeen { label_config, ..ProjectSeen::only(id) };
             if let Err(error) = training.note_project(&seen).await {
                 training.0.sightings.invalidate(&id);
                 tracing::warn!(project = %id, %error, "project not written down; will be at its next sighting");
@@ -87,16 +86,16 @@ impl Training {
     }
 
     fn project_config(&self, project: ProjectId, xml: &str) -> ProjectConfig {
-        let (digest, problem) = match self.label_config(xml) {
-            Ok(config) => (Some(config.digest()), None),
+        let (label_config, digest, problem) = match self.label_config(xml) {
+            Ok(config) => (xml, Some(config.digest()), None),
             Err(error) => {
                 tracing::warn!(%project, %error, "project can't be classified");
-                (None, Some(error.to_string()))
+                // What was refused for its size or shape is not kept, so that no later start has to read it.
+                let kept = if error.is_hostile() { "" } else { xml };
+                (kept, None, Some(error.to_string()))
             }
         };
-        // A text too long to be parsed is too long to be kept.
-        let label_config = if xml.len() <= MAX_CONFIG_BYTES { xml.to_owned() } else { String::new() };
-        ProjectConfig { label_config, digest, problem }
+        ProjectConfig { label_config: label_config.to_owned(), digest, problem }
     }
 
     /// Commits an event, its annotations and tasks, and the training it asks for, in one transaction. The second
@@ -157,7 +156,12 @@ impl Training {
             force: false,
         };
         let job = match &event.change {
-            Change::StartTraining => Some(Self::at_once(PULL_AND_TRAIN, "start training")),
+            // With the toggle on Label Studio asks within every submit, before it tells of the annotation: both are one wish.
+            // A person who asks then waits for the quiet time, since nothing tells the two apart.
+            Change::StartTraining if event.toggle().is_some() => {
+                Some(JobRequest { reason: START_TRAINING.to_owned(), force: true, ..base })
+            }
+            Change::StartTraining => Some(Self::at_once(PULL_AND_TRAIN, START_TRAINING)),
             Change::ProjectUpdated if config_changed && policy.trigger != Trigger::Manual => {
                 Some(Self::at_once(TRAIN, "label config changed"))
             }
@@ -176,11 +180,7 @@ impl Training {
 
     /// Whether the project's toggle is on and its minimum of annotations reached with `arriving` more.
     async fn toggle_is_due(&self, event: &WebhookEvent, arriving: usize) -> Result<bool, TrainingError> {
-        // 0 means that the toggle is off.
-        let Some(minimum) = event.project.min_annotations_to_start_training.filter(|minimum| *minimum > 0)
-        else {
-            return Ok(false);
-        };
+        let Some(minimum) = event.toggle() else { return Ok(false) };
         let counts = self.0.storage.annotation_counts(event.project.id).await?;
         Ok(counts.live + arriving as i64 >= minimum)
     }
@@ -301,7 +301,7 @@ pub(super) fn task_record(task: &Task) -> TaskRecord {
 
 /// Tasks and annotations of an older `/train` payload or of an export: `[{id, data, annotations: [...]}]`.
 pub(super) fn read_annotated(tasks: &[Value]) -> Result<(Vec<Task>, Vec<Annotation>), TrainingError> {
-    let answered = read_json(tasks).map_err(|error| match error {
+    let answered = read_json(tasks).whole().map_err(|error| match error {
         ExportError::Task { index, problem } => TrainingError::Annotation { index, problem },
         error => TrainingError::Annotation { index: 0, problem: error.to_string() },
     })?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::dataset::HeadData;
-use super::intake::PULL_AND_TRAIN;
+use super::intake::START_TRAINING;
 use super::{Training, TrainingError};
 use crate::domain::ids::TaskId;
 use crate::domain::label_config::LabelConfig;
@@ -15,7 +15,7 @@ use crate::eval::suspects::Suspect;
 use crate::eval::{self, Evaluation};
 use crate::model::{FitError, FitOptions, Fitted, Progress, Targets};
 use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, SuspectCard, VersionFile};
-use crate::storage::Job;
+use crate::storage::{Job, PULL_AND_TRAIN};
 
 /// Suspected label errors a version remembers.
 const MAX_SUSPECTS: usize = 100;
@@ -37,7 +37,7 @@ impl Training {
         progress: watch::Sender<Option<Progress>>,
     ) -> Result<Outcome, TrainingError> {
         let started = Instant::now();
-        if job.kind == PULL_AND_TRAIN && self.0.label_studio.is_configured() {
+        if self.0.label_studio.is_configured() && self.wants_export(job).await? {
             // Labels that came by import are only in the export; what the webhooks brought is learnt anyway.
             if let Err(error) = self.pull_export(job.project).await {
                 tracing::warn!(project = %job.project, %error, "training without Label Studio's export");
@@ -71,6 +71,16 @@ impl Training {
         log_published(job, labels, &published, serves, started);
         let metrics = published.file.card.metrics_json().map_err(ModelsError::from)?;
         Ok(Outcome { version: published.number, metrics })
+    }
+
+    /// Whether labels may be learnt that no webhook told of. Where Label Studio asked within a submit, its webhook brought
+    /// the label.
+    async fn wants_export(&self, job: &Job) -> Result<bool, TrainingError> {
+        if job.kind == PULL_AND_TRAIN || job.reason != START_TRAINING {
+            return Ok(job.kind == PULL_AND_TRAIN);
+        }
+        let row = self.0.storage.project(job.project).await?;
+        Ok(row.is_none_or(|row| row.pending_updates() == 0))
     }
 
     async fn stored_config(&self, job: &Job) -> Result<std::sync::Arc<LabelConfig>, TrainingError> {

@@ -79,7 +79,17 @@ impl TrainerThread {
     }
 }
 
+/// Niceness of the trainer among 0 to 19: whoever answers a person, here or in a Label Studio on the same machine, comes
+/// first. At 10 it gets a tenth of a core that somebody else wants, and all of one that is idle.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 fn work(commands: &mpsc::Receiver<Command>, cancelled: &AtomicBool) {
+    // Linux counts it by threads, other systems by processes, which must stay as they are.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the trainer keeps its priority");
+    }
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
         Ok(pool) => pool,
         Err(error) => return tracing::error!(%error, "trainer thread could not start its pool"),

@@ -25,6 +25,20 @@ const IDLE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
 
 impl Training {
+    /// Takes what was written while the clock ran ahead as old; a database in trouble is met again soon enough.
+    pub async fn mend_clock(&self) {
+        let waits = self.0.policy.quiet_us.max(self.0.policy.max_wait_us);
+        let longest = LEASE.max(Duration::from_micros(waits.unsigned_abs()));
+        match self.0.storage.mend_future((self.0.now)(), longest).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::warn!(
+                rows,
+                "rows with times in the future: the clock ran ahead; they count as old now"
+            ),
+            Err(error) => tracing::warn!(%error, "rows with times in the future not looked for"),
+        }
+    }
+
     /// Runs due jobs until `stop`; then the running one is cancelled and its lease given back.
     pub async fn run(&self, stop: CancellationToken) {
         self.catch_up().await;
@@ -150,13 +164,15 @@ impl Training {
                 .await
                 .map(|_| ()),
             Err(TrainingError::LeaseLost | TrainingError::Cancelled) => return,
+            Err(TrainingError::NothingToLearn(waits_for)) => {
+                metrics::counter!("weathervane_trainings_total", "outcome" => "waiting").increment(1);
+                tracing::info!("no model yet, {waits_for}");
+                storage.leave_waiting(job.id, owner, &waits_for, now).await.map(|_| ())
+            }
             Err(error) => {
                 let retry_at = error.is_passing().then(|| now + backoff(job.attempts));
                 metrics::counter!("weathervane_trainings_total", "outcome" => "failed").increment(1);
-                match &error {
-                    TrainingError::NothingToLearn(_) => tracing::info!(%error, "no model yet"),
-                    error => tracing::error!(%error, retry = retry_at.is_some(), "training failed"),
-                }
+                tracing::error!(%error, retry = retry_at.is_some(), "training failed");
                 storage.fail_job(job.id, owner, &error.to_string(), retry_at, now).await.map(|_| ())
             }
         };

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 use super::error::looks_like;
 use super::{Limits, VisionError};
@@ -11,6 +11,12 @@ use super::{Limits, VisionError};
 /// Longest side, in pixels: what JPEG and GIF can express at most. It bounds the resize's intermediate rows
 /// (side x target side x 3 bytes) for pictures that are a line of millions of pixels.
 pub const MAX_SIDE_PX: u32 = 65_535;
+
+/// A picture of so many pixels costs little, whatever its file holds.
+const SMALL_PX: u64 = 1_000_000;
+
+/// Memory that decoding takes for each pixel, in bytes, about.
+pub const DECODED_BYTES_PER_PX: u64 = 11;
 
 /// Widest decoded pixel, in bytes: 16-bit RGBA.
 const MAX_BYTES_PER_PIXEL: u64 = 8;
@@ -56,7 +62,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orienta
     check(format, decoder.dimensions(), bytes, limits)?;
     let orientation = orientation(&mut decoder);
     let picture = DynamicImage::from_decoder(decoder);
-    let picture = picture.map_err(|error| VisionError::decoding(format, &error, memory))?;
+    let picture = picture.map_err(|error| refused(format, bytes, &error, memory))?;
     Ok((picture.into_rgb8(), orientation))
 }
 
@@ -73,8 +79,30 @@ fn open(bytes: &[u8], memory: u64) -> Result<(&'static str, impl ImageDecoder), 
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(memory);
     reader.limits(allowed);
-    let decoder = reader.into_decoder().map_err(|error| VisionError::decoding(name, &error, memory))?;
+    let decoder = reader.into_decoder().map_err(|error| refused(name, bytes, &error, memory))?;
     Ok((name, decoder))
+}
+
+/// What the decoder's complaint means: a coding that it does not know is no damage.
+fn refused(format: &'static str, bytes: &[u8], error: &ImageError, memory: u64) -> VisionError {
+    match format == "JPEG" && is_arithmetic(bytes) {
+        true => VisionError::Unsupported { format, reason: "arithmetic coding".to_owned() },
+        false => VisionError::decoding(format, error, memory),
+    }
+}
+
+/// Whether a JPEG's frame is coded arithmetically: its start has marker 0xC9, 0xCA or 0xCB (ITU-T T.81, table B.1).
+fn is_arithmetic(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some([0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            0xC9..=0xCB => return true,
+            // Another frame, or pixels.
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xCD..=0xCF | 0xDA => return false,
+            _ => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
+        }
+    }
+    false
 }
 
 fn name(format: ImageFormat) -> Option<&'static str> {
@@ -108,9 +136,14 @@ fn check(format: &'static str, size: (u32, u32), bytes: &[u8], limits: &Limits) 
         if width.max(height) > MAX_SIDE_PX {
             return Err(VisionError::TooLong { width, height });
         }
-        // The JPEG decoder paints grey what the file does not hold. Each block of 8 x 8 pixels takes at least one
-        // bit (its DC code), so fewer bytes than this are no picture at all.
-        if format == "JPEG" && pixels.div_ceil(64).div_ceil(8) > bytes.len() as u64 {
+        if pixels > SMALL_PX.max(most_pixels_a_byte(format).saturating_mul(bytes.len() as u64)) {
+            return damaged(format!(
+                "{} bytes can't hold the {width} x {height} px of its header",
+                bytes.len()
+            ));
+        }
+        // The JPEG decoder paints grey what the file does not hold: of small ones too.
+        if format == "JPEG" && pixels.div_ceil(most_pixels_a_byte(format)) > bytes.len() as u64 {
             return damaged(format!(
                 "{} bytes can't hold the {width} x {height} px of its header",
                 bytes.len()
@@ -118,6 +151,23 @@ fn check(format: &'static str, size: (u32, u32), bytes: &[u8], limits: &Limits) 
         }
     }
     Ok(())
+}
+
+/// Most pixels that a byte of a file can stand for. A header that claims more is a bomb: a few bytes that cost the memory and
+/// time of a large picture.
+fn most_pixels_a_byte(format: &str) -> u64 {
+    match format {
+        // Each block of 8 x 8 pixels takes at least one bit, its DC code.
+        "JPEG" => 64 * 8,
+        // LZW: the longest run in a full table has 3,838 pixels, a code 12 bits.
+        "GIF" => 2_560,
+        // Deflate's 1,032 bytes for one, of eight pixels each.
+        "PNG" => 1_032 * 8,
+        // Run lengths: 255 pixels in two bytes.
+        "BMP" => 128,
+        // Measured: 25,140 for one colour, lossless, 6,000 x 6,000 px.
+        _ => 30_000,
+    }
 }
 
 /// Size of a WebP's first lossy frame, in pixels. The frame has a header of its own, which the decoder believes

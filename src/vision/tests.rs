@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod claims;
+
 const LIMITS: Limits = Limits { max_bytes: 20_000_000, max_pixels: 100_000_000 };
 
 /// Plain bytes 0..255, so that results compare with images.

@@ -32,6 +32,12 @@ fn connect_names_each_argument_that_is_wrong_and_what_would_be_right() {
         ("connect --create Weather --images . --upload", "no image files"),
         ("connect --create Weather --backend-url 127.0.0.1:9090", "write it like http://127.0.0.1:9090"),
         ("connect --create Weather --label-studio 127.0.0.1:8080", "--label-studio-url"),
+        ("connect --create Birds --classes robin", "1 classes; it takes 2"),
+        ("connect --create Birds --classes robin,,wren", "a class has no name"),
+        ("connect --create Birds --classes robin,wren,Robin", "class `Robin` is named twice"),
+        ("connect --create Birds --multiple", "--classes"),
+        ("connect --create Birds --classes a,b --label-config boxes.xml", "cannot be used with"),
+        ("demo --classes a,b", "--images"),
         ("doctor --backend-url http://h/?a=b", "must not have a query"),
     ] {
         let complaint = folder.complains(line);
@@ -72,6 +78,48 @@ async fn label_studio() -> MockServer {
     server
 }
 
+/// Answers a request of Label Studio's API.
+async fn answer(server: &MockServer, verb: &str, route: &str, status: u16, body: serde_json::Value) {
+    let template = ResponseTemplate::new(status).set_body_json(body);
+    Mock::given(method(verb)).and(path(route)).respond_with(template).mount(server).await;
+}
+
+#[tokio::test]
+async fn connect_changes_nothing_for_a_host_to_which_label_studio_keeps_no_webhook() {
+    let server = label_studio().await;
+    for (host, why) in [("weathervane", "has no dot"), ("node.rack1", "no digit")] {
+        let line = format!(
+            "connect --create Weather --backend-url http://me:hush@{host}:9090 --label-studio {} --token {TOKEN}",
+            server.uri()
+        );
+        let said = finds(line).await;
+        assert!(
+            said.contains(&format!("`{host}`")) && said.contains(why) && !said.contains("hush"),
+            "{said}"
+        );
+        assert!(said.contains("NAME.internal") && said.contains("IP address"), "{said}");
+    }
+    let asked = server.received_requests().await.unwrap();
+    assert!(asked.iter().all(|request| request.method == "GET"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn doctor_names_the_host_of_the_connected_backend_as_the_cause_of_a_missing_webhook() {
+    let server = label_studio().await;
+    answer(&server, "POST", "/api/ml", 400, json!({})).await;
+    answer(&server, "POST", "/api/webhooks/", 400, json!({})).await;
+    answer(&server, "GET", "/api/projects/3", 200, json!({"id": 3, "title": "Weather"})).await;
+    let row = json!([{"id": 1, "url": "http://weathervane:9090", "state": "CO"}]);
+    answer(&server, "GET", "/api/ml", 200, row).await;
+    answer(&server, "GET", "/api/webhooks/", 200, json!([])).await;
+    for address in ["--port 9", "--backend-url http://weathervane:9090"] {
+        let line = format!("doctor --project 3 {address} --label-studio {} --token {TOKEN}", server.uri());
+        let said = finds(line).await;
+        assert!(said.contains("`weathervane`, which has no dot") && said.contains("--moved-from"), "{said}");
+        assert!(!said.contains("no webhook arrived"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn doctor_names_the_guard_that_is_on_and_a_clock_that_is_wrong() {
     let server = label_studio().await;
@@ -99,6 +147,8 @@ async fn doctor_names_the_guard_that_is_on_and_a_clock_that_is_wrong() {
 #[tokio::test]
 async fn connect_takes_no_pick_among_projects_of_the_same_title() {
     let server = label_studio().await;
+    answer(&server, "POST", "/api/ml", 400, json!({})).await;
+    answer(&server, "POST", "/api/webhooks/", 400, json!({})).await;
     let listed = json!({"results": [{"id": 4, "title": "Weather"}, {"id": 3, "title": "Weather"},
         {"id": 5, "title": "Weather at sea"}]});
     Mock::given(method("GET"))

@@ -63,14 +63,16 @@ fn a_multiple_choice_model_is_measured_by_image_and_by_class() {
     assert!(table.contains("of the single decisions") && table.contains("precision"), "{table}");
 
     folder.write("labels.csv", b"filename,label\nrain1.png,rain;fog\ncloudy0.png,\n");
-    let said = folder.complains(EVALUATE);
+    let said = folder.advises(EVALUATE);
     assert!(said.contains("label `fog` is no class of `weather`"), "{said}");
+    assert!(said.contains("used 1 of 2 rows"), "none of the classes is an answer: {said}");
 }
 
 #[test]
 fn each_wrong_input_gets_its_own_words() {
     let folder = Folder::new();
     folder.trained();
+    folder.write("fog.csv", b"filename,label\ncloudy0.png,fog\n");
     folder.write("other.csv", b"filename,label\nrain1.png,rain\ncloudy0.png,fog\n");
     for (line, words) in [
         (
@@ -78,10 +80,16 @@ fn each_wrong_input_gets_its_own_words() {
             "no row of the labels has `test` in column `split`; found `train`, `val`",
         ),
         (format!("{EVALUATE} --head sky"), "no such head; it has weather"),
-        (EVALUATE.replace("labels.csv", "other.csv"), "label `fog` is no class of `weather`"),
+        (EVALUATE.replace("labels.csv", "other.csv") + " --strict", "label `fog` is no class of `weather`"),
+        (EVALUATE.replace("labels.csv", "fog.csv"), "none of 1 rows can be used"),
         ("evaluate --images images --labels labels.csv".to_owned(), "--project ID or --model FILE"),
     ] {
         let said = folder.complains(&line);
         assert!(said.contains(words), "{line}: {said} / {words}");
     }
+    let said = folder.advises(&EVALUATE.replace("labels.csv", "other.csv"));
+    assert!(
+        said.contains("label `fog` is no class of `weather`") && said.contains("used 1 of 2 rows"),
+        "{said}"
+    );
 }

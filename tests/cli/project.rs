@@ -212,7 +212,7 @@ fn each_wrong_input_gets_its_own_words() {
     learn(&folder, 1, true);
     let other = OF.replace("--project 1", "--project 7");
     for (line, words) in [
-        (format!("train {OF}"), "project 1 was not trained: `weather` has labels of 1 classes"),
+        (format!("train {OF}"), "project 1 was not trained: waiting for a second class: the only label is `"),
         (format!("train {other}"), "project 7 is not known here; 1 are known"),
         (format!("versions list {other}"), "project 7 is not known here"),
         (format!("versions activate 3 {OF}"), "project 1 has no version `3`"),

@@ -41,6 +41,27 @@ fn a_later_selection_leaves_the_earlier_ones_out() {
 }
 
 #[test]
+fn tags_are_listed_renamed_and_removed_and_a_removed_ones_images_are_chosen_again() {
+    let folder = Folder::new();
+    let tags = |rest: &str| format!("tags {rest} --backbone tiny --data-dir data");
+    let first = chosen(&folder, "-n 3 --tag first");
+    chosen(&folder, "-n 1 --tag second");
+    assert_eq!(folder.prints(&tags("list")), "  images  tag\n       3  first\n       1  second\n");
+    let listed: Value = serde_json::from_str(&folder.prints(&tags("list --format json"))).unwrap();
+    assert_eq!(listed[1], serde_json::json!({"tag": "second", "images": 1}));
+    assert_eq!(folder.prints(&tags("rename second third")), "1 image is now called `third`\n");
+    assert!(folder.complains(&tags("rename third first")).contains("there is a tag `first` already"));
+    assert!(
+        folder.complains(&tags("rename second new")).contains("no tag `second`; there are: first, third")
+    );
+    assert!(folder.complains(&tags("rename first a<b")).contains("not of U+003C"));
+    assert_eq!(folder.prints(&tags("remove first")), "3 images are no longer tagged `first`\n");
+    assert!(folder.complains(&tags("remove first")).contains("no tag `first`; there are: third"));
+    let again: HashSet<String> = chosen(&folder, "-n 100").into_iter().collect();
+    assert!(first.iter().all(|file| again.contains(file)));
+}
+
+#[test]
 fn what_is_no_image_is_named_and_copies_count_once() {
     let folder = Folder::new();
     folder.write("images/notes.txt", b"nothing to see");

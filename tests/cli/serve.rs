@@ -68,3 +68,12 @@ fn a_server_that_label_studio_can_t_reach_is_warned_of() {
     assert!(warns("http://label-studio.invalid:8080"));
     assert!(!warns("http://127.0.0.1:9"));
 }
+
+#[test]
+fn a_name_to_which_label_studio_keeps_no_webhook_is_warned_of() {
+    // The request's host is `h`.
+    let (answer, log) = served(&Folder::new(), "--allowed-host h", "POST /setup");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(log.contains("host `h`, which has no dot") && log.contains("NAME.internal"), "{log}");
+    assert!(!served(&Folder::new(), "--allowed-host h", "GET /health").1.contains("no dot"));
+}

@@ -1,28 +1,32 @@
-//! The README's table of settings says what the flags' own help says.
+//! docs/SETTINGS.md says what the flags' own help says.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use clap::{Arg, ArgAction, CommandFactory};
 use weathervane::cli::Cli;
 
+use crate::support::Folder;
+
 const BEGIN: &str = "<!-- settings: begin -->\n";
 const END: &str = "<!-- settings: end -->\n";
 
 #[test]
-fn the_readme_lists_every_setting_as_its_help_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).expect("README.md has the marker where the table begins");
-    let (table, after) = rest.split_once(END).expect("README.md has the marker where the table ends");
+fn the_documented_settings_are_those_of_the_help() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SETTINGS.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) =
+        text.split_once(BEGIN).expect("docs/SETTINGS.md has the marker where the table begins");
+    let (table, after) = rest.split_once(END).expect("docs/SETTINGS.md has the marker where the table ends");
     let right = settings_table();
-    if std::env::var_os("UPDATE_README").is_some() {
+    if std::env::var_os("UPDATE_SETTINGS").is_some() {
         fs::write(&path, [before, BEGIN, &right, END, after].concat()).unwrap();
     } else {
         assert!(
             table == right,
-            "README.md lists other settings than the program has; \
-             `UPDATE_README=1 cargo test --test cli settings` writes this table:\n{right}"
+            "docs/SETTINGS.md lists other settings than the program has; \
+             `UPDATE_SETTINGS=1 cargo test --test cli settings` writes this table:\n{right}"
         );
     }
 }
@@ -34,6 +38,32 @@ fn settings_table() -> String {
     let own = |arg: &&Arg| arg.get_long().is_some_and(|long| long != "help" && long != "version");
     let rows = serve.get_arguments().chain(cli.get_arguments()).filter(own).map(row);
     ["| variable | default | meaning |\n| --- | --- | --- |\n".to_owned()].into_iter().chain(rows).collect()
+}
+
+/// The long names of the flags in a command's help.
+fn flags(command: &str, help: &str) -> BTreeSet<String> {
+    let text = Folder::new().prints(&format!("{command} {help}"));
+    let options = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let names = options.filter_map(|line| line.split_once("--")).map(|(_, rest)| {
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>()
+    });
+    names.filter(|name| !["help", "log-level", "log-format"].contains(&name.as_str())).collect()
+}
+
+#[test]
+fn the_short_help_of_a_command_lists_its_own_flags_and_the_long_one_the_servers_too() {
+    let servers = flags("serve", "-h");
+    assert_eq!(servers, flags("serve", "--help"));
+    assert!(servers.contains("train-quiet-ms") && servers.len() > 30, "{servers:?}");
+    let own = ["project", "limit", "strategy", "format"].map(str::to_owned);
+    assert_eq!(flags("rank", "-h"), BTreeSet::from(own.clone()));
+    assert_eq!(flags("rank", "--help"), servers.union(&own.into()).cloned().collect());
+    for command in
+        ["connect", "doctor", "select", "train", "evaluate", "predict", "export predictions", "versions list"]
+    {
+        let shared: Vec<String> = flags(command, "-h").intersection(&servers).cloned().collect();
+        assert_eq!(shared, Vec::<String>::new(), "{command}");
+    }
 }
 
 fn row(arg: &Arg) -> String {

@@ -115,7 +115,6 @@ fn each_wrong_input_gets_its_own_words() {
         })
         .collect();
     folder.write("one-trained.csv", one_trained.as_bytes());
-    folder.write("missing.csv", format!("{names}nowhere.png,rain,train\n").as_bytes());
     let small = "--first 6 --batch 6 --rounds 2 --seeds 2";
     for (line, words) in [
         ("--labels labels.csv", "required arguments were not provided"),
@@ -131,13 +130,12 @@ fn each_wrong_input_gets_its_own_words() {
         ("--features x.npy --labels labels.csv --random-share 2", "--random-share 2 is no share"),
         ("--features x.npy --labels one.csv", "name 1 classes, at least 2 are needed"),
         ("--features x.npy --labels one-trained.csv --first 6", "are all of one class"),
-        ("--features x.npy --labels twice.csv", "have image `a.png` twice"),
+        ("--features x.npy --labels twice.csv", "has image `a.png` twice"),
         ("--features x.npy --labels columns.csv", "have no column `filename`: found file,label"),
         ("--features x.npy --labels no-val.csv", "no row with `val` in column `split`"),
         ("--features x.npy --labels no-val.csv", "found `test`, `train`"),
         ("--features x.npy --labels labels.csv --split fold", "have no column `fold`"),
         ("--features x.npy --labels nowhere.csv", "labels `nowhere.csv` can't be read"),
-        ("--images images --labels missing.csv", "image `nowhere.png` is in the labels but not in `images`"),
         ("--features hole.npy --labels labels.csv", "image `rain1.png`"),
         ("--features hole.npy --labels labels.csv", "are not finite: column 2 is NaN"),
         ("--features fortran.npy --labels labels.csv", "is in Fortran order"),
@@ -153,6 +151,35 @@ fn each_wrong_input_gets_its_own_words() {
         let error = folder.complains(&line);
         assert!(error.contains(words), "{line}: {error} / {words}");
     }
+}
+
+#[test]
+fn tables_as_people_have_them_are_read_and_one_odd_line_takes_no_other_with_it() {
+    let folder = Folder::new();
+    let names = String::from_utf8(folder.read("labels.csv")).unwrap();
+    let odd = format!("{names}nowhere.png,rain,train\n,rain,train\nrain1.png,rain,train\nlast.png\n");
+    folder.write("odd.csv", odd.as_bytes());
+    folder.write("semicolon.csv", names.replace(',', ";").as_bytes());
+    folder.write("tab.csv", names.replace(',', "\t").as_bytes());
+    let utf16: Vec<u8> = format!("\u{feff}{names}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+    folder.write("utf16.csv", &utf16);
+    let line = "simulate --images images --first 6 --batch 6 --rounds 1 --seeds 1 --backbone tiny --labels";
+    let plain = folder.prints(&format!("{line} labels.csv --format csv"));
+    let accuracies = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(',').take(5).collect::<Vec<_>>().join(",")).collect()
+    };
+    for table in ["odd.csv", "semicolon.csv", "tab.csv", "utf16.csv"] {
+        let told = folder.prints(&format!("{line} {table} --format csv"));
+        assert_eq!(accuracies(&told), accuracies(&plain), "{table}");
+    }
+    let said = folder.advises(&format!("{line} odd.csv"));
+    for words in
+        ["used 48 of 52 rows", "4 left out:", "nowhere.png", "line 51 of labels `odd.csv` has no filename"]
+    {
+        assert!(said.contains(words), "{said} / {words}");
+    }
+    let strict = folder.complains(&format!("{line} odd.csv --strict"));
+    assert!(strict.contains("4 of 52 rows can't be used"), "{strict}");
 }
 
 #[test]

@@ -54,9 +54,41 @@ fn an_image_that_is_nowhere_is_left_out_and_named() {
     std::fs::remove_file(folder.path("images/rain1.png")).unwrap();
     folder.write("images/cloudy0.png", b"no picture");
     let said = folder.advises(&format!("{TRAIN} --export export.json"));
-    assert!(said.contains("2 skipped") && said.contains("-rain1.png` is not in `images`"), "{said}");
+    assert!(said.contains("2 left out:") && said.contains("-rain1.png` is not in `images`"), "{said}");
+    assert!(said.contains("used 28 of 30 labelled tasks"), "{said}");
     let card: Value = serde_json::from_slice(&folder.read("model.safetensors.json")).unwrap();
     assert_eq!(card["labelled_images"], json!(28));
+}
+
+#[test]
+fn one_odd_task_takes_no_other_with_it() {
+    let folder = Folder::new();
+    folder.exported(30);
+    let mut tasks: Value = serde_json::from_slice(&folder.read("export.json")).unwrap();
+    tasks[0]["data"] = json!({"camera": "roof"});
+    tasks[1].as_object_mut().unwrap().remove("id");
+    tasks[2]["id"] = json!("three");
+    tasks[3]["annotations"][0] = Value::Null;
+    tasks[4]["annotations"][0].as_object_mut().unwrap().remove("id");
+    tasks[5]["annotations"][0]["result"][0]["value"]["choices"] = json!(["fog"]);
+    let text = format!("\u{feff}{tasks}");
+    folder.write("export.json", text.as_bytes());
+    folder.write("utf16.json", &text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    for export in ["export.json", "utf16.json"] {
+        let line = format!("{TRAIN} --export {export} --label-config label_config.xml");
+        let said = folder.advises(&line);
+        for words in [
+            "used 24 of 30 labelled tasks",
+            "6 left out:",
+            "task 1 of the list: task has no field `id`",
+            "and 1 more",
+            "1 answer teaches nothing: `weather` has no class `fog` (task 6)",
+        ] {
+            assert!(said.contains(words), "{said} / {words}");
+        }
+        let strict = folder.complains(&format!("{line} --strict"));
+        assert!(strict.contains("6 of 30 labelled tasks can't be used"), "{strict}");
+    }
 }
 
 #[test]
@@ -65,17 +97,12 @@ fn each_wrong_input_gets_its_own_words() {
     folder.exported(6);
     std::fs::create_dir(folder.path("empty")).unwrap();
     folder.write("sky.xml", CONFIG.replace("\"weather\"", "\"sky\"").as_bytes());
-    folder.write("fog.xml", CONFIG.replace("\"rain\"", "\"fog\"").as_bytes());
     folder.write("boxes.xml", b"<View><RectangleLabels name='a' toName='b'/></View>");
     folder.write("text.json", b"filename,label");
     folder.write("object.json", b"{}");
     folder.write("none.json", b"[]");
     for (line, words) in [
         ("--export export.json --label-config sky.xml", "answers `weather`, the label config asks `sky`"),
-        (
-            "--export export.json --label-config fog.xml",
-            "answers `weather` with `rain`, the label config has",
-        ),
         ("--export export.json --label-config boxes.xml", "has no `<Choices>` tag"),
         ("--export export.json --label-config no.xml", "label config `no.xml`"),
         ("--export no.json", "export `no.json` can't be read"),
@@ -90,7 +117,7 @@ fn each_wrong_input_gets_its_own_words() {
     }
     let said =
         folder.complains("train --export export.json --images empty --out m.safetensors --backbone tiny");
-    assert!(said.contains("6 skipped") && said.contains("at least two classes"), "{said}");
+    assert!(said.contains("none of 6 labelled tasks can be used"), "{said}");
     let said = folder.complains("train --export export.json --images images --out no/m.safetensors");
     assert!(said.contains("folder `no` does not exist"), "{said}");
     let said = folder.complains("train --project 1 --data-dir nowhere");

@@ -2,9 +2,10 @@
 
 use crate::queue::ranking;
 use crate::support::answers::Answer;
+use crate::support::command::weathervane;
 use crate::support::editor::Editor;
 use crate::support::pictures::{CLASSES, to_ask, to_learn};
-use crate::support::{Backend, Project, stage};
+use crate::support::{Backend, Project, WEATHER, stage, until};
 
 #[tokio::test]
 async fn the_first_of_the_ranking_is_shown_ticked_and_submit_brings_the_next() {
@@ -25,6 +26,42 @@ async fn the_first_of_the_ranking_is_shown_ticked_and_submit_brings_the_next() {
     assert_eq!(answers.iter().map(short).collect::<Vec<_>>(), [(ranked[0], vec![&*class], false)]);
     assert_eq!(backend.project(project.id).await["annotations"], 1);
     editor.assert_console_is_clean().await;
+}
+
+/// Which tab shows the same order.
+const VIEW: &str = "Most useful first";
+
+#[tokio::test]
+async fn the_view_of_the_data_manager_shows_pictures_and_answers_the_most_useful_first() {
+    let Some(stage) = stage().await else { return };
+    for order in ["rank", "certainty"] {
+        let project = stage.label_studio.project("the view in the browser").await;
+        project.upload(&to_ask(3)).await;
+        let backend = Backend::start(&stage.label_studio, &["--queue-order", order]).await;
+        project.connect(&backend).await;
+        let (starter, ranked) = first_order(&backend, &project).await;
+        let Some(editor) = Editor::open(&project, "view").await else { return };
+        let class = editor.shows(ranked[0], &starter).await;
+        editor.picture(&format!("stream-{order}")).await;
+        assert_eq!(editor.percentages().await, Vec::<String>::new(), "the label stream shows no certainty");
+
+        editor.open_view(VIEW, 1280).await;
+        let rows = editor.listed().await;
+        editor.picture(&format!("list-{order}")).await;
+        assert_eq!(rows.iter().map(|row| row.task()).collect::<Vec<_>>(), ranked[..rows.len()]);
+        assert!(rows[0].text.contains(&format!("choices: [{class}]")), "{rows:?}");
+        assert!(rows.iter().all(|row| row.right < 1280.0 && !row.text.contains("0.000")), "{rows:?}");
+
+        editor.open_task(ranked[0]).await;
+        until("the task that was opened", async || {
+            editor.picture(&format!("opened-{order}")).await;
+            (!editor.percentages().await.is_empty()).then_some(())
+        })
+        .await;
+        let score = project.predictions(ranked[0]).await[0]["score"].as_f64().expect("a score");
+        assert_eq!(editor.percentages().await, [format!("{:.2}%", 100.0 * score)]);
+        assert_eq!(score > 0.1, order == "certainty", "{score}");
+    }
 }
 
 #[tokio::test]
@@ -96,6 +133,64 @@ async fn two_people_are_shown_different_tasks_each_the_best_that_is_free() {
     assert_eq!(backend.agrees_with(&project).await.len(), 2);
     one.assert_console_is_clean().await;
     other.assert_console_is_clean().await;
+}
+
+/// Who always presses the class's key and submits takes the tick away where the model is right.
+#[tokio::test]
+async fn the_key_of_the_ticked_choice_and_a_submit_save_no_empty_answer() {
+    let Some(stage) = stage().await else { return };
+    let project = stage.label_studio.project("a habit").await;
+    project.upload(&to_ask(1)).await;
+    let backend = Backend::start(&stage.label_studio, &[]).await;
+    project.connect(&backend).await;
+    let (starter, ranked) = first_order(&backend, &project).await;
+
+    let Some(editor) = Editor::open(&project, "habit").await else { return };
+    let ticked = editor.shows(ranked[0], &starter).await;
+    let key = CLASSES.iter().position(|class| *class == ticked).expect("a class") + 1;
+    editor.press(key).await;
+    editor.shows_none_ticked(ranked[0]).await;
+    editor.submit_by_keys().await;
+    editor.says("\"weather\" is required").await;
+    editor.picture("1-required").await;
+    assert_eq!(project.answers().await, []);
+    editor.close_words().await;
+    editor.press(key).await;
+    editor.shows_ticked(ranked[0], &ticked).await;
+    editor.submit_by_keys().await;
+    editor.shows(ranked[1], &starter).await;
+    let answers = backend.agrees_with(&project).await;
+    assert_eq!(answers.iter().map(short).collect::<Vec<_>>(), [(ranked[0], vec![&*ticked], false)]);
+
+    // Where the label config lets nothing be an answer, `connect` has Label Studio refuse it.
+    let lax = WEATHER.replace(" required=\"true\"", "");
+    let project = stage.label_studio.project_with("a habit without the attribute", &lax).await;
+    project.upload(&to_ask(1)).await;
+    let said = weathervane(&stage.label_studio, &backend, &["connect", "--project", &project.id.to_string()]);
+    assert_eq!((said.code, said.outcomes("empty submits")), (0, vec!["changed".to_owned()]), "{said:#?}");
+    assert!(said.stdout.contains("--require-answer"), "{said:#?}");
+    assert_eq!(project.settings().await["enable_empty_annotation"], false);
+    let (starter, ranked) = first_order(&backend, &project).await;
+    let Some(editor) = Editor::open(&project, "habit-lax").await else { return };
+    let ticked = editor.shows(ranked[0], &starter).await;
+    editor.press(CLASSES.iter().position(|class| *class == ticked).expect("a class") + 1).await;
+    editor.shows_none_ticked(ranked[0]).await;
+    assert!(!editor.can_submit().await);
+    editor.submit_by_keys().await;
+    editor.picture("1-refused").await;
+    editor.press(1).await;
+    editor.submit_by_keys().await;
+    editor.shows(ranked[1], &starter).await;
+    let answers = project.answers().await;
+    assert_eq!(answers.iter().map(short).collect::<Vec<_>>(), [(ranked[0], vec![CLASSES[0]], false)]);
+
+    let id = project.id.to_string();
+    let line = ["connect", "--project", &id, "--require-answer"];
+    let said = weathervane(&stage.label_studio, &backend, &line);
+    assert_eq!((said.code, said.outcomes("answers")), (0, vec!["changed".to_owned()]), "{said:#?}");
+    let xml = project.settings().await["label_config"].as_str().unwrap_or_default().to_owned();
+    assert!(xml.contains("required=\"true\"") && xml.contains("showInline"), "{xml}");
+    assert_eq!(weathervane(&stage.label_studio, &backend, &line).outcomes("answers"), ["ok"]);
 }
 
 /// The starter's version and the ranking that Label Studio serves in.

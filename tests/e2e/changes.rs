@@ -30,7 +30,7 @@ async fn changed_and_deleted_answers_are_followed() {
     project.update(annotations[4], "rain").await;
     let third = backend.version_after(project.id, &second).await;
     assert_eq!(learnt(&backend.project(project.id).await), (json!(7), json!([0, 3, 2, 2])));
-    assert_eq!(project.shown_version().await, third);
+    project.shows_version(&third).await;
 }
 
 /// How many annotations there are, and how many tasks of each class the newest version learnt.

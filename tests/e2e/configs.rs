@@ -1,6 +1,7 @@
 //! A label config that changes under way.
 
 use serde_json::{Value, json};
+use weathervane::domain::label_config::LabelConfig;
 
 use crate::support::label_studio::{chosen, region};
 use crate::support::pictures::{CLASSES, to_learn};
@@ -12,6 +13,52 @@ fn config(head: &str, classes: &[&str]) -> String {
     format!(
         "<View><Image name=\"image\" value=\"$image\"/><Choices name=\"{head}\" toName=\"image\">{choices}</Choices></View>"
     )
+}
+
+/// What Label Studio's server reads of odd label configs (`parsed_label_config`) is what we know as classes; where its editor
+/// shows something else, we know both.
+#[tokio::test]
+async fn odd_label_configs_have_the_classes_that_label_studio_reads() {
+    let Some(stage) = stage().await else { return };
+    let project = stage.label_studio.project_with("odd label configs", &config("weather", &CLASSES)).await;
+    for (attributes, choices) in [
+        (
+            "",
+            r#"<Choice value="rain &amp; wind"/><Choice value="&lt;b&gt;sun&lt;/b&gt;"/><Choice value="&quot;fog&quot; &#39;x&#39;"/>"#,
+        ),
+        (
+            "",
+            r#"<Choice value="rain "/><Choice value=" sun"/><Choice value="a&#10;b"/><Choice value="a  b"/>"#,
+        ),
+        ("", r#"<Choice value="rain"/><Choice value="rain"/><Choice value="sun"/>"#),
+        ("", r#"<Choice value="1">one</Choice><Choice value="2">two</Choice>"#),
+        ("", r#"<Choice value="Rain" alias="r"/><Choice value="Sun" alias=""/>"#),
+        (r#"choice="Single""#, r#"<Choice value="rain"/><Choice value="sun"/>"#),
+        (
+            r#"choice="multiple""#,
+            r#"<View><Choice value="rain"/></View><View><View><Choice value="sun"/></View></View>"#,
+        ),
+        (
+            "",
+            r#"<Choice value="e&#769;te&#769;"/><Choice value="日"/><Choice value="7"/><Choice value="7.0"/>"#,
+        ),
+        (
+            "",
+            r#"<Choice value="$5"/><Choice value="a,b"/><Choice value="a/b"/><Choice value="x" hotkey="1" selected="true"/>"#,
+        ),
+    ] {
+        let xml = format!(
+            "<View><Image name=\"image\" value=\"$image\"/><Choices name=\"weather\" toName=\"image\" {attributes}>{choices}</Choices></View>"
+        );
+        project.configure(&xml).await.unwrap_or_else(|refused| panic!("{xml}: {refused:?}"));
+        let shown = stage.label_studio.get(&format!("/api/projects/{}", project.id)).await;
+        let theirs = &shown["parsed_label_config"]["weather"]["labels"];
+        let theirs: Vec<&str> = theirs.as_array().expect("labels").iter().filter_map(Value::as_str).collect();
+        let ours = LabelConfig::parse(&xml).unwrap_or_else(|error| panic!("{xml}: {error}")).heads.remove(0);
+        assert_eq!(ours.classes.len(), theirs.len(), "{xml}: {theirs:?}, {:?}", ours.classes);
+        let known: Vec<Option<usize>> = theirs.iter().map(|label| ours.class_index(label)).collect();
+        assert_eq!(known, (0..theirs.len()).map(Some).collect::<Vec<_>>(), "{xml}: {theirs:?}");
+    }
 }
 
 #[tokio::test]

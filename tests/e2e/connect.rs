@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::command::{Said, weathervane};
+use crate::support::label_studio::send;
 use crate::support::pictures::to_learn;
 use crate::support::{Backend, LabelStudio, Project, stage};
+
+/// The label config that the repository ships.
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/label_config.xml");
 
 const SECRET: &str = "0123456789abcdef-connect";
 
@@ -51,7 +56,8 @@ async fn connect_makes_a_project_that_learns_and_the_second_run_changes_nothing(
     pictures_in(folder.path());
     let backend = Backend::start(&stage.label_studio, &[]).await;
     let images = folder.path().to_str().expect("UTF-8");
-    let line = ["connect", "--create", "made by connect", "--images", images, "--upload"];
+    let line =
+        ["connect", "--create", "made by connect", "--label-config", CONFIG, "--images", images, "--upload"];
 
     let first = weathervane(&stage.label_studio, &backend, &line);
     assert_eq!((first.code, first.json()["changed"].as_bool()), (0, Some(true)), "{first:#?}");
@@ -77,6 +83,47 @@ async fn connect_makes_a_project_that_learns_and_the_second_run_changes_nothing(
     assert_eq!((doctor.code, doctor.outcomes("delivery")), (0, vec!["ok".to_owned()]), "{doctor:#?}");
 }
 
+/// Nobody's images get the classes of the weather unasked.
+#[tokio::test]
+async fn folders_with_class_names_are_classes_and_first_labels_and_without_any_it_says_what_to_give() {
+    let Some(stage) = stage().await else { return };
+    let backend = Backend::start(&stage.label_studio, &[]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    for picture in to_learn(2) {
+        let class = match picture.class {
+            "rain" => "robin",
+            "shine" => "wren & co",
+            _ => "",
+        };
+        std::fs::create_dir_all(folder.path().join(class)).expect("a folder");
+        std::fs::write(folder.path().join(class).join(&picture.name), &picture.bytes).expect("a file");
+    }
+    let images = folder.path().to_str().expect("UTF-8");
+    let line = ["connect", "--create", "birds in folders", "--images", images, "--upload"];
+    let said = weathervane(&stage.label_studio, &backend, &line);
+    assert_eq!((said.code, said.outcomes("first labels")), (0, vec!["made".to_owned()]), "{said:#?}");
+    assert_nothing_changed(&weathervane(&stage.label_studio, &backend, &line));
+    let project = project_of(&said, &stage.label_studio);
+    let mut labels: Vec<String> =
+        project.answers().await.into_iter().flat_map(|answer| answer.choices).collect();
+    labels.sort();
+    assert_eq!(labels, ["robin", "robin", "wren & co", "wren & co"]);
+    assert_eq!(project.task_ids().await.len(), 8);
+    backend.version_over(project.id, 4).await;
+
+    let flat = tempfile::tempdir().expect("a folder");
+    pictures_in(flat.path());
+    let images = flat.path().to_str().expect("UTF-8");
+    let line = ["connect", "--create", "birds unsorted", "--images", images, "--upload"];
+    let problem = weathervane(&stage.label_studio, &backend, &line).problem();
+    assert!(problem.contains("--classes") && problem.contains("--label-config"), "{problem}");
+    let line = [&line[..], &["--classes", "robin,wren,a < b", "--multiple"]].concat();
+    let said = weathervane(&stage.label_studio, &backend, &line);
+    assert_eq!((said.code, said.outcomes("answers")), (0, vec!["ok".to_owned()]), "{said:#?}");
+    let xml = project_of(&said, &stage.label_studio).settings().await["label_config"].to_string();
+    assert!(xml.contains("a &lt; b") && xml.contains("multiple") && !xml.contains("cloudy"), "{xml}");
+}
+
 #[tokio::test]
 async fn connect_has_label_studio_serve_a_folder_or_says_how_it_could() {
     let Some(stage) = stage().await else { return };
@@ -86,7 +133,15 @@ async fn connect_has_label_studio_serve_a_folder_or_says_how_it_could() {
     pictures_in(&root.join("connect"));
     let backend = Backend::start(&stage.label_studio, &[]).await;
     let served = root.join("connect");
-    let line = ["connect", "--create", "a folder", "--images", served.to_str().expect("UTF-8")];
+    let line = [
+        "connect",
+        "--create",
+        "a folder",
+        "--label-config",
+        CONFIG,
+        "--images",
+        served.to_str().expect("UTF-8"),
+    ];
     let first = weathervane(&stage.label_studio, &backend, &line);
     assert_eq!(first.outcomes("images"), ["made"], "{first:#?}");
     assert!(first.stdout.contains("4 new tasks, 4 in all"), "{first:#?}");
@@ -163,7 +218,11 @@ async fn connect_hands_label_studio_what_opens_a_guarded_server_and_prints_none_
         pictures_in(folder.path());
         let backend = Backend::start(&stage.label_studio, access).await;
         let images = folder.path().to_str().expect("UTF-8");
-        let line = [&["connect", "--create", title, "--images", images, "--upload"], access].concat();
+        let line = [
+            &["connect", "--create", title, "--label-config", CONFIG, "--images", images, "--upload"],
+            access,
+        ]
+        .concat();
         let first = weathervane(&stage.label_studio, &backend, &line);
         assert_eq!((first.code, first.outcomes("delivery")), (0, vec!["ok".to_owned()]), "{first:#?}");
         let second = weathervane(&stage.label_studio, &backend, &line);
@@ -210,18 +269,33 @@ async fn a_guard_of_label_studio_is_named_before_anything_is_connected() {
         let said = weathervane(&guarded.label_studio, &backend, &["connect", "--create", "guarded"]);
         let problem = said.problem();
         assert!(problem.contains(&format!("{variable}=false")) && !problem.contains(other), "{problem}");
-        let project = project_id_of(&guarded.label_studio).await;
-        let rows = guarded.label_studio.get(&format!("/api/ml?project={project}")).await;
-        assert_eq!(rows, json!([]), "half a backend was left behind");
+        let projects = guarded.label_studio.get("/api/projects").await;
+        assert_eq!(projects["count"], 0, "something was made all the same: {projects:#}");
 
         let doctor = weathervane(&guarded.label_studio, &backend, &["doctor"]);
         assert_eq!(doctor.outcomes("address guards"), ["problem"], "{doctor:#?}");
     }
 }
 
-async fn project_id_of(label_studio: &LabelStudio) -> i64 {
-    let projects = label_studio.get("/api/projects").await;
-    projects["results"][0]["id"].as_i64().expect("a project")
+/// The table that our own rule is held against.
+const WEBHOOK_URLS: &str = include_str!("../fixtures/webhook-urls.txt");
+
+#[tokio::test]
+async fn label_studio_keeps_and_drops_the_webhooks_that_we_say_it_does() {
+    let Some(stage) = stage().await else { return };
+    let project = stage.label_studio.project("addresses of webhooks").await;
+    for line in WEBHOOK_URLS.lines().filter(|line| !line.starts_with('#')) {
+        let (verdict, url) = line.split_once(' ').expect("a verdict");
+        let body = json!({"url": url, "project": project.id});
+        let (status, text) =
+            send(stage.label_studio.request(Method::POST, "/api/webhooks/").json(&body)).await;
+        let wanted = if verdict == "kept" { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
+        assert_eq!(status, wanted, "{url}: {text}");
+        if status != StatusCode::CREATED {
+            assert!(text.contains("\"url\""), "{url}: {text}");
+        }
+    }
+    stage.label_studio.delete(&format!("/api/projects/{}", project.id)).await;
 }
 
 /// A Label Studio of its own with one of the guards on.

@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::dashboard::look_around;
+use crate::support::editor::Editor;
 use crate::support::pictures::{are_real, to_learn};
-use crate::support::{say, stage, until};
+use crate::support::{Stage, say, stage, until};
 
 /// Photographs of each class.
 const PER_CLASS: usize = 40;
@@ -54,8 +55,16 @@ fn rounds(said: &Value) -> Vec<(i64, f64)> {
     said["rounds"].as_array().expect("rounds").iter().map(round).collect()
 }
 
-/// A demo that waits for Ctrl-C, and the ports of Label Studio, the server and the webcam.
-async fn open(folder: &Path) -> (Child, [u16; 3]) {
+/// A demo that waits for Ctrl-C.
+struct Demo {
+    running: Child,
+    /// Of Label Studio, the server and the webcam.
+    ports: [u16; 3],
+    user: String,
+    password: String,
+}
+
+async fn open(folder: &Path) -> Demo {
     let mut running =
         demo(folder, &[]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a program");
     let stdout = BufReader::new(running.stdout.take().expect("a pipe"));
@@ -69,7 +78,25 @@ async fn open(folder: &Path) -> (Child, [u16; 3]) {
         let after = line.split("127.0.0.1:").nth(1).expect("a port");
         after.split(|c: char| !c.is_ascii_digit()).next().expect("digits").parse().expect("a port")
     };
-    (running, ["Label Studio", "dashboard", "webcam"].map(port))
+    let ports = ["Label Studio", "dashboard", "webcam"].map(port);
+    let after = |name: &str| {
+        let line = said.iter().find_map(|line| line.trim_start().strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name}: {said:?}")).trim().to_owned()
+    };
+    Demo { running, ports, user: after("user"), password: after("password") }
+}
+
+/// Logs in with what the demo printed, and finds an answer ticked and the order as pictures.
+async fn look_at_label_studio(stage: &Stage, demo: &Demo) {
+    let url = format!("http://127.0.0.1:{}", demo.ports[0]);
+    let project = stage.label_studio.as_user(&url, &demo.user, &demo.password).known_project(1);
+    let Some(editor) = Editor::open(&project, "demo").await else { return };
+    editor.shows_another(0).await;
+    editor.close_instructions().await;
+    editor.picture_for_readme("ticked").await;
+    editor.open_view("Most useful first", 1280).await;
+    editor.listed().await;
+    editor.picture("order").await;
 }
 
 fn answers(port: u16) -> bool {
@@ -84,7 +111,7 @@ async fn signal(running: &mut Child, name: &str) -> Option<i32> {
 
 #[tokio::test]
 async fn the_demo_labels_a_simulated_year_and_the_next_run_finds_it_again() {
-    let Some(_stage) = stage().await else { return };
+    let Some(stage) = stage().await else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let (said, _) = labelled(folder.path(), &[]).await;
     let found = rounds(&said);
@@ -98,14 +125,16 @@ async fn the_demo_labels_a_simulated_year_and_the_next_run_finds_it_again() {
     let versions = |said: &Value| said["rounds"][1]["version"].as_str().map(str::to_owned);
     assert_eq!(versions(&said), versions(&again));
 
-    let (mut running, ports) = open(folder.path()).await;
+    let mut demo = open(folder.path()).await;
+    let ports = demo.ports;
     assert!(ports.into_iter().all(answers), "{ports:?}");
+    look_at_label_studio(&stage, &demo).await;
     look_around(&format!("http://127.0.0.1:{}", ports[1]), 1).await;
-    assert_eq!(signal(&mut running, "-INT").await, Some(0));
+    assert_eq!(signal(&mut demo.running, "-INT").await, Some(0));
     assert!(!ports.into_iter().any(answers), "{ports:?}");
 
     // Not even a kill leaves anything behind.
-    let (mut running, ports) = open(folder.path()).await;
+    let Demo { mut running, ports, .. } = open(folder.path()).await;
     signal(&mut running, "-KILL").await;
     until("everything to end", async || (!ports.into_iter().any(answers)).then_some(())).await;
 }

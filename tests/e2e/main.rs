@@ -25,4 +25,5 @@ mod push;
 mod queue;
 mod several;
 mod sources;
+mod steady;
 mod tokens;

@@ -36,8 +36,10 @@ async fn after_two_retrains_the_next_ten_tasks_are_the_first_ten_of_the_ranking(
         (&settings["sampling"], &settings["model_version"]),
         (&json!("Uncertainty sampling"), &json!(backend.version(project.id).await))
     );
-    let versions = project.stored_versions().await;
-    assert!(versions.len() <= 2, "only the last two versions' predictions stay: {versions:?}");
+    for task in &tasks {
+        let kept = project.predictions(task.id).await;
+        assert!(kept.len() <= 2, "an order brings a third row: {kept:#?}");
+    }
 }
 
 /// The same without the write-back: this is what makes the test above worth something.
@@ -46,7 +48,7 @@ async fn with_the_queue_left_alone_the_order_is_label_studios_own() {
     let Some(stage) = stage().await else { return };
     let project = stage.label_studio.project("the queue, left alone").await;
     let tasks = project.upload(&[to_learn(5), to_ask(5)].concat()).await;
-    let arguments = ["--train-trigger", "manual", "--queue-tasks", "0"];
+    let arguments = ["--train-trigger", "manual", "--leave-projects-alone"];
     let backend = Backend::start(&stage.label_studio, &arguments).await;
     project.connect(&backend).await;
     for task in &tasks[..12] {
@@ -57,6 +59,10 @@ async fn with_the_queue_left_alone_the_order_is_label_studios_own() {
     backend.version_after(project.id, &before).await;
     let ranked = ranking(&backend, &project).await;
     assert_ne!(serve(&project, &tasks, HEAD).await, ranked[..HEAD]);
+    let settings = project.settings().await;
+    assert_eq!(settings["sampling"], "Sequential sampling");
+    let views = project.views().await;
+    assert!(!views.iter().any(|view| view["data"]["title"] == "Most useful first"), "{views:#?}");
 }
 
 #[tokio::test]

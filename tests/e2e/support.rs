@@ -1,6 +1,7 @@
 //! Label Studio, our program, pictures, and the patience to wait for them.
 
 pub mod accessibility;
+pub mod annotators;
 pub mod answers;
 pub mod backend;
 pub mod browser;
@@ -9,6 +10,7 @@ pub mod editor;
 pub mod label_studio;
 pub mod people;
 pub mod pictures;
+pub mod slow;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -31,8 +31,9 @@ async fn below_two_classes_there_is_no_model_and_the_status_says_what_is_missing
     server.annotate(WEATHER, 1, &data_uri(0, 1), CLASSES[0]).await;
     let answer = server.post_json("/train", &json!({"project": "1"})).await;
     let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
-    assert_eq!(job["state"], "failed");
-    assert!(job["error"].as_str().unwrap_or_default().contains("at least 2"), "{job:#}");
+    assert_eq!((&job["state"], &job["job_status"]), (&json!("waiting"), &json!("finished")), "{job:#}");
+    let waits_for = format!("waiting for a second class: the only label is `{}`", CLASSES[0]);
+    assert_eq!(job["error"], json!(waits_for), "{job:#}");
     assert_eq!(server.predict(WEATHER, &[(1, data_uri(0, 1))]).await, [json!([])]);
     let project = server.get_json("/api/projects/1").await;
     assert_eq!(project["heads"][0]["missing"], "labelled images of at least two classes", "{project:#}");
@@ -115,6 +116,32 @@ async fn the_toggle_trigger_honours_the_projects_minimum() {
     let due: Value = server.post("/webhook", &event(6, 6)).await.json().await.expect("JSON");
     assert!(due["job"].is_string(), "{due}");
     server.version_after(WEATHER, "untrained").await;
+    server.stop().await;
+}
+
+/// With its toggle on Label Studio sends both within every submit.
+#[tokio::test]
+async fn a_submit_and_the_toggles_request_are_one_training_and_a_persons_is_immediate() {
+    let server = Server::start(&["--train-quiet-ms", "400"]).await;
+    let start = |minimum: i64| {
+        let mut project = annotation_event("", WEATHER, 1, "", "")["project"].clone();
+        project["min_annotations_to_start_training"] = json!(minimum);
+        json!({"action": "START_TRAINING", "project": project})
+    };
+    let jobs = async || server.get_json("/api/projects/1").await["jobs"].as_array().expect("jobs").clone();
+    for id in 1..=8 {
+        assert_eq!(server.post("/webhook", &start(1)).await.status(), 201);
+        let class = id as usize % 2;
+        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+    }
+    server.version_after(WEATHER, "untrained").await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(jobs().await.len(), 1, "{:#?}", jobs().await);
+
+    let answer: Value = server.post("/webhook", &start(0)).await.json().await.expect("JSON");
+    let asked = server.job_ended(answer["job"].as_str().expect("a job")).await;
+    let waited = asked["started_at_us"].as_i64().unwrap() - asked["created_at_us"].as_i64().unwrap();
+    assert!(waited < 400_000, "it waited for the quiet time: {asked:#}");
     server.stop().await;
 }
 
@@ -318,4 +345,40 @@ async fn train(server: &Server) -> Value {
     let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
     assert_eq!(job["state"], "done", "{job:#}");
     job
+}
+
+/// Six answers by a class that was renamed, among 24.
+#[tokio::test]
+async fn answers_that_teach_nothing_are_counted_by_reason_and_a_new_name_is_offered() {
+    let server = Server::start(&["--no-starter"]).await;
+    let renamed = WEATHER.replace("sunrise", "sunrise (new)");
+    for id in 1..=24 {
+        let class = id as usize % 4;
+        let written = [" cloudy", "rain ", "shine", "sunrise"][class];
+        server.annotate(&renamed, id, &data_uri(class, id as u32), written).await;
+    }
+    server.train().await;
+    let started = std::time::Instant::now();
+    let shown = loop {
+        let shown = server.get_json("/api/projects/1").await;
+        if shown["labels"]["unused"][0]["annotations"] == 6 && shown["versions"][0]["labels"] == 18 {
+            break shown;
+        }
+        assert!(started.elapsed().as_secs() < 60, "{shown:#}");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    };
+    let unused = &shown["labels"]["unused"];
+    assert_eq!(unused.as_array().map(Vec::len), Some(1), "spaces at the ends are no other class: {unused:#}");
+    assert_eq!(
+        (&unused[0]["from_name"], &unused[0]["perhaps"]),
+        (&json!("weather"), &json!("sunrise (new)"))
+    );
+    let reason = unused[0]["reason"].as_str().expect("words");
+    assert!(
+        reason.starts_with("6 answers teach nothing: `weather` has no class `sunrise` (tasks 3, 7, 11"),
+        "{reason}"
+    );
+    let page = server.get("/ui/projects/1").await.text().await.expect("a page");
+    assert!(page.contains("6 answers teach nothing"), "{page}");
+    server.stop().await;
 }

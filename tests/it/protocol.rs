@@ -20,6 +20,42 @@ async fn health_has_exactly_two_keys_and_answers_at_the_root_too() {
 }
 
 #[tokio::test]
+async fn the_root_leads_a_browser_to_the_dashboard_and_answers_all_others_as_before() {
+    const UP: &str = r#"{"model_class":"Weathervane","status":"UP"}"#;
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let client =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let ask = async |server: &Server, method: reqwest::Method, path: &str, accept: Option<&str>| {
+        let request = client.request(method, format!("{}{path}", server.url));
+        let request = accept.into_iter().fold(request, |request, accept| request.header("accept", accept));
+        request.send().await.expect("an answer")
+    };
+    let server = Server::start(&[]).await;
+    let visit = ask(&server, reqwest::Method::GET, "/", Some(BROWSER)).await;
+    assert_eq!((visit.status().as_u16(), &visit.headers()["location"]), (302, &"/ui".parse().unwrap()));
+    for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/plain, */*")] {
+        let answer = ask(&server, reqwest::Method::GET, "/", accept).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (200, &"application/json".parse().unwrap()),
+            "{accept:?}"
+        );
+        assert_eq!(answer.text().await.expect("a body"), UP, "{accept:?}");
+    }
+    let health = ask(&server, reqwest::Method::GET, "/health", Some(BROWSER)).await;
+    assert_eq!(health.text().await.expect("a body"), UP, "only the root is a person's");
+    assert_eq!(ask(&server, reqwest::Method::HEAD, "/", Some(BROWSER)).await.status(), 200);
+    server.stop().await;
+
+    // The dashboard asks for the password itself; everything else at the root is kept as before.
+    let guarded = Server::start(&["--basic-auth-user", "me", "--basic-auth-pass", "secret"]).await;
+    assert_eq!(ask(&guarded, reqwest::Method::GET, "/", Some(BROWSER)).await.status(), 302);
+    assert_eq!(ask(&guarded, reqwest::Method::GET, "/", None).await.status(), 401);
+    assert_eq!(ask(&guarded, reqwest::Method::GET, "/health", Some(BROWSER)).await.status(), 401);
+    guarded.stop().await;
+}
+
+#[tokio::test]
 async fn the_upstream_assertions_hold() {
     let server = Server::start(&[]).await;
     assert_eq!(server.get("/metrics").await.status(), 200);
@@ -155,4 +191,71 @@ async fn learn(server: &Server) -> String {
     let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
     assert_eq!(job["state"], "done", "{job:#}");
     server.setup(WEATHER).await
+}
+
+#[tokio::test]
+async fn whatever_has_an_image_is_predicted() {
+    let server = Server::start(&[]).await;
+    server.taught(1..=8).await;
+    server.train().await;
+    let image = data_uri(1, 7);
+    let tasks: Vec<Value> = [
+        json!({"id": 7, "data": {"image": image}}),
+        json!({"data": {"image": image}}),
+        json!({"id": null, "data": {"image": image}}),
+        json!({"id": "seven", "data": {"image": image}}),
+        json!({"id": 7.0, "data": {"image": image}}),
+        json!({"id": "41f0c2d4-63b6-4d0c-9f1c-1d2f0f3f2b11", "data": {"image": image}}),
+        json!({"image": image}),
+        json!({"id": 8, "data": {"text": "no image"}}),
+    ]
+    .to_vec();
+    let mut body = json!({"tasks": tasks, "label_config": WEATHER, "project": "1.1"});
+    for params in [json!(null), json!("text"), json!({"login": 5, "password": [1]}), json!([])] {
+        body["params"] = params.clone();
+        let results = server.post_json("/predict", &body).await["results"].clone();
+        let results = results.as_array().expect("results");
+        assert_eq!(results.len(), 8);
+        assert!(
+            results[..7].iter().all(|result| *result == results[0] && result["score"].is_number()),
+            "{params}"
+        );
+        assert_eq!(results[7], json!([]));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_label_config_that_of_the_known_project_is_taken() {
+    let server = Server::start(&[]).await;
+    server.taught(1..=8).await;
+    server.train().await;
+    let mut body = json!({"tasks": [{"id": 7, "data": {"image": data_uri(1, 7)}}], "project": "1.1"});
+    assert!(server.post_json("/predict", &body).await["results"][0]["score"].is_number());
+    body["project"] = json!("9.1");
+    assert_eq!(server.post_json("/predict", &body).await["results"], json!([[]]));
+    // A request without one does not take the known one away.
+    server.post_json("/setup", &json!({"project": "1.1"})).await;
+    body["project"] = json!("1.1");
+    assert!(server.post_json("/predict", &body).await["results"][0]["score"].is_number());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn slashes_and_a_byte_order_mark_change_nothing() {
+    let server = Server::start(&[]).await;
+    let body = json!({"project": "1.1", "schema": WEATHER});
+    let version = server.post_json("/setup", &body).await;
+    for path in ["/setup/", "//setup", "//setup//"] {
+        assert_eq!(server.post_json(path, &body).await, version, "{path}");
+    }
+    for path in ["//health", "/versions/", "/heard/", "/metrics/"] {
+        assert_eq!(server.get(path).await.status(), 200, "{path}");
+    }
+    let marked = format!("\u{feff}{body}");
+    let request =
+        server.http.post(format!("{}/setup", server.url)).header("content-type", "application/json");
+    let answer = request.body(marked).send().await.expect("an answer");
+    assert_eq!(answer.json::<Value>().await.expect("JSON"), version);
+    server.stop().await;
 }

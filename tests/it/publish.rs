@@ -164,12 +164,50 @@ async fn a_damaged_file_serves_nobody_and_its_error_names_it() {
 }
 
 #[tokio::test]
+async fn a_lost_or_damaged_file_does_not_stop_learning() {
+    for lost in [true, false] {
+        let store = Store::new().await;
+        store.process().await.publish(draft(0), 1).await.expect("published");
+        store.process().await.publish(draft(1), 2).await.expect("published");
+        let models = store.folder.path().join("models");
+        if lost {
+            std::fs::remove_dir_all(&models).expect("a folder");
+        } else {
+            damage(&models);
+        }
+        // In a process that has nothing loaded, and in one that goes on after a restart.
+        let fresh = Models::new(store.storage.clone(), store.blobs(), BACKBONE.to_owned(), None);
+        let third = fresh.publish(draft(2), 3).await.expect("published all the same");
+        assert_eq!((third.number, served(&fresh)), (3, (third.name.clone(), 2)));
+        assert_eq!(served(&store.process().await), (third.name.clone(), 2));
+    }
+}
+
+#[tokio::test]
+async fn where_the_current_file_is_lost_the_newest_readable_version_serves() {
+    let store = Store::new().await;
+    let first = store.process().await.publish(draft(0), 1).await.expect("published");
+    let second = store.process().await.publish(draft(1), 2).await.expect("published");
+    let blobs = store.blobs().list(PROJECT).await.expect("a list");
+    let current = blobs.iter().find(|key| key.to_string().contains(&second.name[3..])).expect("its file");
+    let file = store.folder.path().join("models").join(current.to_string().trim_start_matches("models/"));
+    std::fs::remove_file(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    for _ in 0..2 {
+        assert_eq!(served(&store.process().await), (first.name.clone(), 0));
+    }
+    let third = store.process().await.publish(draft(2), 3).await.expect("published");
+    assert_eq!(served(&store.process().await).0, third.name);
+}
+
+#[tokio::test]
 async fn a_version_of_another_backbone_is_not_loaded() {
     let store = Store::new().await;
     store.process().await.publish(draft(0), 1).await.expect("published");
     let models = Models::new(store.storage.clone(), store.blobs(), "another backbone".to_owned(), None);
     assert!(!models.follow(PROJECT).await.expect("no error"));
     assert_eq!(served(&models).0, "untrained");
+    let next = models.publish(draft(1), 2).await.expect("a version of its own");
+    assert_eq!(served(&models).0, next.name);
 }
 
 /// Cuts every file below a folder to half its length.

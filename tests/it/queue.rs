@@ -53,9 +53,7 @@ async fn labels_of_one_class_leave_the_order_to_where_images_lie() {
     for id in 1..=3 {
         server.annotate(WEATHER, id, &data_uri(1, id as u32), "rain").await;
     }
-    let open: Vec<Value> = (11..=16)
-        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
-        .collect();
+    let open = open_tasks(11..=16);
     server.post("/webhook", &tasks_created(&open)).await;
     pool_filled(&server, 9).await;
     let queue = server.get_json("/api/projects/1/queue").await;
@@ -66,9 +64,7 @@ async fn labels_of_one_class_leave_the_order_to_where_images_lie() {
 #[tokio::test]
 async fn tasks_that_go_or_are_labelled_leave_the_ranking() {
     let server = Server::start(&["--train-trigger", "manual"]).await;
-    let open: Vec<Value> = (1..=5)
-        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
-        .collect();
+    let open = open_tasks(1..=5);
     server.post("/webhook", &tasks_created(&open)).await;
     pool_filled(&server, 5).await;
     server.annotate(WEATHER, 2, &data_uri(2, 2), "shine").await;
@@ -106,6 +102,8 @@ async fn wrong_requests_are_named() {
     for (at, status, named) in [
         ("/api/projects/1/queue?strategy=best", 400, "u-herding"),
         ("/api/projects/1/queue?limit=10001", 400, "10001"),
+        ("/api/projects/1/queue?limit=-1", 400, "`-1` is no number of tasks from 0 to 10000"),
+        ("/api/projects/1/queue?limit=many", 400, "limit"),
         ("/api/projects/2/queue", 404, "2"),
         ("/api/projects/x/queue", 404, "x"),
     ] {
@@ -136,9 +134,7 @@ async fn labels_of_a_class_that_was_taken_out_are_kept_aside() {
 
 #[tokio::test]
 async fn a_token_that_expires_in_the_middle_leaves_the_old_order_until_it_is_good_again() {
-    let open: Vec<Value> = (1..=9)
-        .map(|id: i64| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}}))
-        .collect();
+    let open = open_tasks(1..=9);
     let fake = Fake::start(open).await;
     let server = Server::start(&[&["--no-starter"], &beside(&fake.mock.uri())[..]].concat()).await;
     fake.connect(&server);
@@ -173,6 +169,96 @@ async fn a_token_that_expires_in_the_middle_leaves_the_old_order_until_it_is_goo
     let ranked = ids(&server.get_json("/api/projects/1/queue").await);
     assert_eq!(of_version, ranked);
     server.stop().await;
+}
+
+/// Label Studio stores a backend whole after each request to it, with the title it had before: a title may go back, and the
+/// project's version follows a title only from what it was.
+#[tokio::test]
+async fn a_title_that_label_studio_puts_back_does_not_stop_the_orders() {
+    let open = open_tasks(1..=9);
+    let fake = Fake::start(open).await;
+    let server = Server::start(&[&["--no-starter"], &beside(&fake.mock.uri())[..]].concat()).await;
+    fake.connect(&server);
+    server.setup(WEATHER).await;
+    until(&fake, "the first order", |kept| kept.model_version.is_some()).await;
+    let before = fake.kept().title.replace("as it was before that".to_owned());
+    fake.kept().puts_back = true;
+    for id in 1..=4 {
+        let class = id as usize % 4;
+        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+    }
+    labels_learnt(&server, 4).await;
+    let version = server.get_json("/api/projects/1").await["version"].clone();
+    until(&fake, "the new order", |kept| kept.model_version.as_deref() == version.as_str()).await;
+    // Where no other order follows it is looked after a moment later.
+    assert_ne!(before.as_deref(), version.as_str());
+    until(&fake, "the title again", |kept| kept.title.as_deref() == version.as_str()).await;
+    server.stop().await;
+}
+
+/// Label Studio serves nothing but the order's tasks while one of them is open, and nothing at all where others hold those.
+#[tokio::test]
+async fn an_order_that_runs_out_is_followed_by_another_though_no_version_comes() {
+    let open = open_tasks(1..=9);
+    let fake = Fake::start(open).await;
+    let few = ["--no-starter", "--train-trigger", "manual", "--queue-tasks", "4"];
+    let server = Server::start(&[&few, &beside(&fake.mock.uri())[..]].concat()).await;
+    fake.connect(&server);
+    server.setup(WEATHER).await;
+    until(&fake, "the first order", |kept| kept.model_version.is_some()).await;
+    for answered in (0..9).step_by(3) {
+        let version = fake.kept().model_version.clone();
+        let rows = fake.kept().predictions.clone();
+        let of_version = rows.iter().filter(|row| row["model_version"].as_str() == version.as_deref());
+        let tasks: Vec<i64> = of_version.filter_map(|row| row["task"].as_i64()).collect();
+        assert_eq!(tasks.len(), 4.min(9 - answered), "{tasks:?}");
+        for task in &tasks[..3] {
+            server.annotate(WEATHER, *task, &data_uri(*task as usize, *task as u32), "rain").await;
+        }
+        if answered < 6 {
+            until(&fake, "the next order", |kept| kept.model_version != version).await;
+        }
+    }
+    server.stop().await;
+}
+
+/// An editor may hold any of them; Label Studio refuses the submit where the one it began from is gone.
+#[tokio::test]
+async fn no_prediction_is_ever_deleted_and_a_task_has_two_that_take_turns() {
+    let open = open_tasks(11..=16);
+    let fake = Fake::start(open).await;
+    let manual = ["--no-starter", "--train-trigger", "manual"];
+    let server = Server::start(&[&manual, &beside(&fake.mock.uri())[..]].concat()).await;
+    fake.connect(&server);
+    server.setup(WEATHER).await;
+    until(&fake, "the first order", |kept| kept.model_version.is_some()).await;
+    let mut known: Vec<Value> = Vec::new();
+    for round in 0..5_i64 {
+        for id in 1..=3 {
+            let (id, class) = (round * 3 + id + 100, (id + round / 2) as usize % 4);
+            server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+        }
+        server.train().await;
+        let version = server.get_json("/api/projects/1").await["version"].clone();
+        // Until the order stands, Label Studio is told the version before.
+        until(&fake, "the order", |kept| kept.model_version.as_deref() == version.as_str()).await;
+        assert_eq!(server.setup(WEATHER).await, version);
+        let rows = fake.kept().predictions.clone();
+        let in_force = |task: i64| {
+            rows.iter().filter(|row| row["task"] == task && row["model_version"] == version).count()
+        };
+        assert!((11..=16).all(|task| in_force(task) == 1), "{rows:#?}");
+        let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
+        assert!(ids(&known).iter().all(|id| ids(&rows).contains(id)), "a row is gone");
+        known = rows;
+    }
+    assert_eq!(known.len(), 12, "two rows a task: {known:#?}");
+    assert!(fake.kept().changed >= 18, "{} changed in place", fake.kept().changed);
+    server.stop().await;
+}
+
+fn open_tasks(ids: std::ops::RangeInclusive<i64>) -> Vec<Value> {
+    ids.map(|id| json!({"id": id, "data": {"image": data_uri(id as usize, id as u32)}})).collect()
 }
 
 fn tasks_created(tasks: &[Value]) -> Value {

@@ -156,7 +156,9 @@ impl Server {
         let started = Instant::now();
         loop {
             let status = self.post_json("/job_status", &json!({"job": job})).await;
-            if ["done", "failed", "cancelled"].contains(&status["state"].as_str().unwrap_or_default()) {
+            if ["done", "waiting", "failed", "cancelled"]
+                .contains(&status["state"].as_str().unwrap_or_default())
+            {
                 return status;
             }
             assert!(started.elapsed() < PATIENCE, "{status:#}");

@@ -1,6 +1,8 @@
 use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::{AnnotationId, TaskId};
-use weathervane::storage::{AnnotationCounts, EventRecord, Export, Reconciled, Storage};
+use weathervane::storage::{
+    AnnotationCounts, EventRecord, Export, ProjectConfig, Reconciled, Storage, TaskState,
+};
 
 use super::support::{Database, PROJECT, annotation, created, info, task};
 
@@ -135,4 +137,54 @@ pub async fn those_of_some_tasks_are_read(database: &Database) {
     found.sort_unstable();
     assert_eq!(found, [event.annotations[1].id.0, event.annotations[3].id.0]);
     assert_eq!(storage.annotations_of(PROJECT, &[]).await.unwrap(), []);
+}
+
+/// An answer in which a region of `weather` is there and nothing ticked, or no region at all.
+fn nothing(id: i64, region: bool, updated_at: i64) -> Annotation {
+    let mut annotation = annotation(id, "rain", updated_at);
+    match region {
+        true => annotation.result[0]["value"]["choices"] = serde_json::json!([]),
+        false => annotation.result.clear(),
+    }
+    annotation
+}
+
+pub async fn a_task_answered_with_nothing_stays_open_and_is_counted(database: &Database) {
+    let storage = database.open().await;
+    let tasks: Vec<_> = (1..=5).map(|id| task(id, "a.png")).collect();
+    storage.upsert_tasks(PROJECT, &tasks, 1).await.unwrap();
+    let mut skip = nothing(3, false, 1);
+    skip.was_cancelled = true;
+    let answers = vec![nothing(1, false, 1), nothing(2, true, 1), skip, annotation(4, "rain", 1)];
+    storage.record_event(&created(answers), None, 2).await.unwrap();
+
+    let states: Vec<TaskState> = storage.task_states(PROJECT).await.unwrap().into_values().collect();
+    let open = TaskState::Open;
+    assert_eq!(states, [open, open, TaskState::Skipped, TaskState::Labelled, open]);
+    let counts = storage.task_counts(PROJECT).await.unwrap();
+    assert_eq!((counts.labelled, counts.skipped), (1, 1));
+    let pool = storage.unlabelled_tasks_page(PROJECT, None, 10).await.unwrap();
+    assert_eq!(pool.iter().map(|task| task.id.0).collect::<Vec<_>>(), [1, 2, 3, 5]);
+    assert_eq!(storage.empty_answers(PROJECT, 10).await.unwrap(), (2, vec![TaskId(1), TaskId(2)]));
+    assert_eq!(storage.empty_answers(PROJECT, 1).await.unwrap(), (2, vec![TaskId(1)]));
+
+    // A second person answers the first task, the second answer is corrected, and the fourth emptied.
+    let mut second = annotation(11, "rain", 3);
+    second.task = TaskId(1);
+    let later = vec![second, annotation(2, "fog", 3), nothing(4, false, 3)];
+    storage.record_event(&created(later), None, 4).await.unwrap();
+    assert_eq!(storage.empty_answers(PROJECT, 10).await.unwrap(), (1, vec![TaskId(4)]));
+    let mut deleted = EventRecord::new(info(), "TASKS_DELETED");
+    deleted.deleted_tasks = vec![TaskId(4)];
+    storage.record_event(&deleted, None, 5).await.unwrap();
+    assert_eq!(storage.empty_answers(PROJECT, 10).await.unwrap(), (0, vec![]));
+
+    // Where any number may apply, a region without a choice says that none does; no region says nothing there too.
+    let mut info = info();
+    let xml = r#"<View><Image name="i" value="$image"/><Choices name="weather" toName="i" choice="multiple">
+        <Choice value="rain"/><Choice value="fog"/></Choices></View>"#;
+    info.config = Some(ProjectConfig { label_config: xml.to_owned(), digest: None, problem: None });
+    storage.upsert_project(&info, 6).await.unwrap();
+    storage.record_event(&created(vec![nothing(5, true, 7), nothing(3, false, 7)]), None, 8).await.unwrap();
+    assert_eq!(storage.empty_answers(PROJECT, 10).await.unwrap(), (1, vec![TaskId(3)]));
 }

@@ -2,6 +2,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use sqlx::{AnyConnection, Connection, Executor};
+use weathervane::domain::ids::TaskId;
 use weathervane::storage::{Storage, StorageError};
 
 use super::support::{Database, PROJECT, annotation, created, info};
@@ -21,13 +22,40 @@ pub async fn a_database_of_a_newer_program_is_refused(database: &Database) {
         .unwrap();
     connection.close().await.unwrap();
     let error = Storage::connect(&database.url).await.unwrap_err();
-    assert!(matches!(error, StorageError::NewerSchema { found: 99, known: 6 }), "{error}");
-    assert!(error.to_string().contains("database has schema 99, this program knows 6"), "{error}");
+    assert!(matches!(error, StorageError::NewerSchema { found: 99, known: 9 }), "{error}");
+    assert!(error.to_string().contains("database has schema 99, this program knows 9"), "{error}");
 }
 
 /// The path of a SQLite test database holds characters that this raw URL must keep escaped.
 fn raw_url(database: &Database) -> String {
     database.url.replace("sqlite:", "sqlite://").replace(' ', "%20").replace('#', "%23")
+}
+
+/// Takes a database back to the time before the column, and opens it again.
+pub async fn what_was_answered_with_nothing_before_the_upgrade_is_known_after_it(database: &Database) {
+    let storage = database.open().await;
+    let mut answers: Vec<_> = (1..=5).map(|id| annotation(id, "rain", 1)).collect();
+    answers[1].result.clear();
+    answers[2].result[0]["value"]["choices"] = serde_json::json!([]);
+    answers[3].result.clear();
+    answers[3].was_cancelled = true;
+    answers[4].result[0]["value"]["choices"] = serde_json::json!([["Dry", "shine"]]);
+    storage.record_event(&created(answers), None, 1).await.unwrap();
+    storage.close().await;
+    let mut connection = AnyConnection::connect(&raw_url(database)).await.unwrap();
+    connection
+        .execute(
+            "DROP INDEX annotations_empty; DROP INDEX annotations_live; ALTER TABLE annotations DROP COLUMN empty;
+             CREATE INDEX annotations_live ON annotations (project_id, task_id, was_cancelled, annotation_id)
+                 WHERE deleted_at IS NULL;
+             DROP TABLE ready;
+             DELETE FROM _sqlx_migrations WHERE version >= 8",
+        )
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let nothing = database.open().await.empty_answers(PROJECT, 10).await.unwrap();
+    assert_eq!(nothing, (2, vec![TaskId(2), TaskId(3)]));
 }
 
 pub async fn four_programs_may_start_on_a_fresh_database_at_once(database: &Database) {
@@ -116,4 +144,13 @@ async fn a_server_that_is_not_there_is_named_without_the_password() {
     assert!(error.is_transient(), "{error}");
     assert!(error.to_string().contains(&format!("postgres://me@127.0.0.1:{port}/weather")), "{error}");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
+
+pub async fn a_database_that_takes_writes_is_ready(database: &Database) {
+    let storage = database.open().await;
+    for now in [1, 2] {
+        storage.check_writable(now).await.unwrap();
+    }
+    storage.close().await;
+    assert!(storage.check_writable(3).await.is_err());
 }

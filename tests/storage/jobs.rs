@@ -1,6 +1,6 @@
 use serde_json::json;
 use weathervane::domain::ids::{JobId, ProjectId};
-use weathervane::storage::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, Storage};
+use weathervane::storage::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, PULL_AND_TRAIN, Storage};
 
 use super::support::{Database, PROJECT, SECOND, annotation, created, training};
 
@@ -39,6 +39,22 @@ pub async fn requests_coalesce_until_the_deadline(database: &Database) {
     let claimed = claim(&storage, "me", 2 * SECOND).await.unwrap();
     assert_eq!((claimed.id, claimed.state, claimed.attempts), (job, JobState::Running, 1));
     assert_eq!(claimed.lease_until, Some(2 * SECOND + LEASE));
+}
+
+pub async fn a_training_on_the_export_takes_the_place_of_a_queued_one(database: &Database) {
+    let storage = database.open().await;
+    let queued = submit(&storage, 1, 0).await.unwrap();
+    let pull = JobRequest { kind: PULL_AND_TRAIN.to_owned(), ..forced() };
+    let asked = storage.enqueue_job(PROJECT, &pull, 0).await.unwrap().unwrap();
+    assert_eq!(claim(&storage, "me", 0).await.unwrap().id, asked);
+    assert_eq!(
+        (state(&storage, queued).await, state(&storage, asked).await),
+        (JobState::Cancelled, JobState::Running)
+    );
+    // What comes while it runs is learnt by another.
+    let next = submit(&storage, 2, SECOND).await.unwrap();
+    storage.finish_job(asked, "me", Some(1), &json!({}), 2 * SECOND).await.unwrap();
+    assert_eq!(claim(&storage, "me", 2 * SECOND).await.unwrap().id, next);
 }
 
 pub async fn a_job_waits_for_enough_label_changes(database: &Database) {
@@ -123,6 +139,21 @@ pub async fn an_expired_lease_is_taken_over_and_given_up_after_three_attempts(da
     claim(&storage, "me", now + SECOND).await.unwrap();
     assert_eq!(storage.expire_leases("me", now + SECOND).await.unwrap(), 1);
     assert_eq!(claim(&storage, "me", now + SECOND).await.unwrap().attempts, 2);
+}
+
+pub async fn a_job_that_waits_for_labels_leaves_them_pending(database: &Database) {
+    let storage = database.open().await;
+    let job = submit(&storage, 1, 0).await.unwrap();
+    assert!(!storage.leave_waiting(job, "me", "a second class", SECOND).await.unwrap(), "nobody runs it");
+    claim(&storage, "me", SECOND).await.unwrap();
+    assert!(!storage.leave_waiting(job, "another", "a second class", SECOND).await.unwrap());
+    assert!(storage.leave_waiting(job, "me", "a second\0class", 2 * SECOND).await.unwrap());
+    let waiting = storage.job(job).await.unwrap().unwrap();
+    assert_eq!((waiting.state, waiting.finished_at), (JobState::Waiting, Some(2 * SECOND)));
+    assert_eq!((waiting.error.as_deref(), waiting.lease_owner), (Some("a second\u{fffd}class"), None));
+    // The label counts as not learnt, so that the next one is learnt together with it.
+    assert_eq!(storage.projects().await.unwrap()[0].pending_updates(), 1);
+    assert_ne!(submit(&storage, 2, 3 * SECOND).await.unwrap(), job);
 }
 
 pub async fn a_failed_job_is_retried_later(database: &Database) {
@@ -219,4 +250,19 @@ pub async fn the_next_due_time_is_exact(database: &Database) {
     assert_eq!(storage.next_due().await.unwrap(), Some(3 * SECOND));
     storage.finish_job(first, "me", None, &json!({}), 4 * SECOND).await.unwrap();
     assert_eq!(storage.next_due().await.unwrap(), Some(3 * SECOND / 2));
+}
+
+pub async fn times_of_a_clock_that_ran_ahead_count_as_old(database: &Database) {
+    const DAY: i64 = 24 * 3600 * SECOND;
+    let storage = database.open().await;
+    let running = submit(&storage, 1, DAY).await.unwrap();
+    assert_eq!(claim(&storage, "before", 2 * DAY).await.map(|job| job.id), Some(running));
+    let waiting = storage.enqueue_job(ProjectId(8), &training(), DAY).await.unwrap();
+    let now = 10 * SECOND;
+    assert_eq!(claim(&storage, "after", now).await, None);
+    let lease = std::time::Duration::from_micros(LEASE.unsigned_abs());
+    // The annotation, the running job, and the other project's one if it was queued.
+    assert_eq!(storage.mend_future(now, lease).await.unwrap(), 2 + u64::from(waiting.is_some()));
+    assert_eq!(storage.mend_future(now, lease).await.unwrap(), 0);
+    assert_eq!(claim(&storage, "after", now).await.map(|job| job.id), Some(running));
 }

@@ -104,11 +104,11 @@ pub async fn a_strategy_and_the_order_that_is_served_are_kept(database: &Databas
     let error = storage.set_strategy(PROJECT, Some("margin")).await.unwrap_err();
     assert_eq!(error.to_string(), "project 7 does not exist");
     storage.upsert_project(&info(), 1).await.unwrap();
-    storage.set_queue_version(PROJECT, "v1", None).await.unwrap();
+    storage.set_queue_version(PROJECT, "v1", None, false).await.unwrap();
     storage.set_strategy(PROJECT, Some("margin")).await.unwrap();
     let row = storage.project(PROJECT).await.unwrap().unwrap();
     assert_eq!((row.strategy.as_deref(), row.queue_strategy.as_deref()), (Some("margin"), None));
-    storage.set_queue_version(PROJECT, "v1", Some("margin")).await.unwrap();
+    storage.set_queue_version(PROJECT, "v1", Some("margin"), true).await.unwrap();
     storage.set_strategy(PROJECT, None).await.unwrap();
     let row = storage.upsert_project(&info(), 2).await.unwrap();
     assert_eq!((row.strategy.as_deref(), row.queue_strategy.as_deref()), (None, Some("margin")));

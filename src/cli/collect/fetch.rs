@@ -85,7 +85,13 @@ impl Fetcher {
             }
         }
         let here = !allow.is_empty() && allow.iter().all(|net| net.addr().is_loopback());
-        let nobody = ClientConfig { base_url: None, token: None, connect_timeout: TIMEOUT, timeout: TIMEOUT };
+        let nobody = ClientConfig {
+            base_url: None,
+            token: None,
+            connect_timeout: TIMEOUT,
+            timeout: TIMEOUT,
+            proxy: None,
+        };
         let config = MediaConfig {
             local_files_root: None,
             allow,

@@ -2,7 +2,7 @@
 
 use crate::cli::address::Address;
 use crate::cli::steps::{Outcome, Report, Step};
-use crate::cli::wiring::{self, hook_of, row_of, same_url};
+use crate::cli::wiring::{hook_of, row_of, same_url};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::{BackendRow, Client, Hook};
 
@@ -20,7 +20,6 @@ pub async fn connect(
     project: ProjectId,
     report: &mut Report,
 ) -> Option<()> {
-    wiring::guards(client, address, report).await?;
     let former = ensure_row(client, address, former, project, report).await?;
     ensure_hook(client, address, project, former.as_deref(), report).await
 }

@@ -4,60 +4,129 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use percent_encoding::percent_decode_str;
 
+use crate::cli::classes::{self, ClassFolder, class_folders, image_files};
 use crate::cli::steps::{Outcome, Report, Step};
-use crate::cli::uploads::{ENDINGS, Upload, is_image, upload};
+use crate::cli::uploads::{ENDINGS, Upload, upload};
 use crate::domain::ids::ProjectId;
+use crate::domain::label_config::LabelConfig;
 use crate::labelstudio::{Client, LabelStudioError, LocalStorage, stored_name};
 
 const STEP: &str = "images";
 
 /// A folder and the way its images go.
-pub enum Images {
-    /// A path on Label Studio's machine.
-    Served(PathBuf),
-    /// Image files, by name.
-    Uploaded(Vec<PathBuf>),
+pub struct Images {
+    /// As it stands here, or on Label Studio's machine.
+    folder: PathBuf,
+    /// Image files directly in it, as far as this machine sees them.
+    files: Vec<PathBuf>,
+    /// The folders in it that may be classes.
+    classes: Vec<ClassFolder>,
+    upload: bool,
 }
 
 impl Images {
     /// # Errors
     /// Nothing can be uploaded of this folder, or a folder of another machine is no absolute path.
     pub fn new(folder: &Path, upload: bool) -> anyhow::Result<Self> {
-        if !upload {
+        if !upload && !folder.is_dir() {
             // A folder that is not here may be one of Label Studio's machine.
-            let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-            ensure!(path.is_absolute(), "--images: no folder `{}` here", folder.display());
-            return Ok(Self::Served(path));
+            ensure!(folder.is_absolute(), "--images: no folder `{}` here", folder.display());
+            let folder = folder.to_owned();
+            return Ok(Self { folder, files: Vec::new(), classes: Vec::new(), upload });
         }
-        let named = || format!("--images: folder `{}` can't be read", folder.display());
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).with_context(named)? {
-            let path = entry.with_context(named)?.path();
-            if path.is_file() && is_image(&path) {
-                files.push(path);
-            }
-        }
+        let (files, classes) =
+            (image_files(folder).context("--images")?, class_folders(folder).context("--images")?);
         let endings = ENDINGS.join(", ");
-        ensure!(!files.is_empty(), "--images: folder `{}` has no image files ({endings})", folder.display());
-        files.sort_unstable();
-        Ok(Self::Uploaded(files))
+        ensure!(
+            !upload || !files.is_empty() || !classes.is_empty(),
+            "--images: folder `{}` has no image files ({endings})",
+            folder.display()
+        );
+        Ok(Self { folder: folder.canonicalize()?, files, classes, upload })
     }
 
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The names of the folders in it that hold images.
+    pub fn class_names(&self) -> Vec<String> {
+        self.classes.iter().map(|folder| folder.class.clone()).collect()
+    }
+
+    /// Makes tasks of the images, and first labels of those that lie in a folder with a class's name.
     pub async fn bring(&self, client: &Client, project: ProjectId, report: &mut Report) -> Option<()> {
-        let step = match self {
-            Self::Served(folder) => serve(client, project, &folder.to_string_lossy(), report).await?,
-            Self::Uploaded(files) => {
-                let sent = upload_new(client, project, files).await.map_err(|error| format!("{error:#}"));
-                match report.take(STEP, sent)? {
-                    0 => Step::ok(STEP, format!("all {} are uploaded", files.len())),
-                    new => Step::new(STEP, Outcome::Made, format!("{new} of {} uploaded", files.len())),
-                }
+        let details = report.take(STEP, client.project_details(project).await)?;
+        let config = report.take(STEP, LabelConfig::parse(&details.label_config))?;
+        let known = |folder: &&ClassFolder| {
+            config.heads.first().is_some_and(|head| head.class_index(&folder.class).is_some())
+        };
+        let classes: Vec<&ClassFolder> = self.classes.iter().filter(known).collect();
+        if self.upload {
+            let uploads = self.uploads(&classes);
+            let sent = upload_new(client, project, &uploads).await.map_err(|error| format!("{error:#}"));
+            let step = match report.take(STEP, sent)? {
+                0 => Step::ok(STEP, format!("all {} are uploaded", uploads.len())),
+                new => Step::new(STEP, Outcome::Made, format!("{new} of {} uploaded", uploads.len())),
+            };
+            report.add(step);
+        } else {
+            let own = (!self.files.is_empty() || classes.is_empty()).then_some(&self.folder);
+            for folder in own.into_iter().chain(classes.iter().map(|folder| &folder.path)) {
+                let step = serve(client, project, &folder.to_string_lossy(), report).await?;
+                report.add(step);
             }
+        }
+        if classes.is_empty() {
+            return Some(());
+        }
+        let given = classes::label(client, project, |address| class_of(&classes, address)).await;
+        let step = match report.take("first labels", given.map_err(|error| format!("{error:#}")))? {
+            0 => Step::ok("first labels", "given"),
+            new => Step::new("first labels", Outcome::Made, format!("{new}, from the names of the folders")),
         };
         report.add(step);
         Some(())
     }
+
+    fn uploads(&self, classes: &[&ClassFolder]) -> Vec<Upload> {
+        let own = self.files.iter().map(|path| Upload { path: path.clone(), name: file_name(path) });
+        let of_class = classes.iter().flat_map(|folder| {
+            let name = |path: &PathBuf| uploaded_name(&folder.class, path);
+            folder.images.iter().map(move |path| Upload { path: path.clone(), name: name(path) })
+        });
+        own.chain(of_class).collect()
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Images of two classes may have the same name.
+fn uploaded_name(class: &str, path: &Path) -> String {
+    format!("{class}-{}", file_name(path))
+}
+
+/// The class of the folder in which the image of an address lies, which Label Studio serves or which was uploaded.
+fn class_of(classes: &[&ClassFolder], address: &str) -> Option<String> {
+    let found = if let Some((_, within)) = address.rsplit_once("?d=") {
+        let within = percent_decode_str(within).decode_utf8_lossy().into_owned();
+        let parent = Path::new(&within).parent()?;
+        let named = !parent.as_os_str().is_empty();
+        classes
+            .iter()
+            .find(|folder| named && folder.path.ends_with(parent.strip_prefix("/").unwrap_or(parent)))
+    } else {
+        // `/data/upload/{project}/{8 hexadecimal digits}-{name}`.
+        let name = percent_decode_str(address.rsplit('/').next()?).decode_utf8_lossy().into_owned();
+        let (_, name) = name.split_once('-')?;
+        let bears = |path: &PathBuf, class: &str| stored_name(&uploaded_name(class, path)) == name;
+        classes.iter().find(|folder| folder.images.iter().any(|path| bears(path, &folder.class)))
+    };
+    Some(found?.class.clone())
 }
 
 /// Has Label Studio serve the folder, and make tasks of what is new in it.
@@ -122,13 +191,37 @@ pub fn how_to_serve(folder: &str, otherwise: &str) -> String {
 }
 
 /// Uploads what is not uploaded yet, and gives how many that were.
-async fn upload_new(client: &Client, project: ProjectId, files: &[PathBuf]) -> anyhow::Result<usize> {
+async fn upload_new(client: &Client, project: ProjectId, files: &[Upload]) -> anyhow::Result<usize> {
     let known: HashSet<String> = client.uploads(project).await?.into_iter().collect();
-    let missing = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        (!known.contains(&stored_name(&name))).then(|| Upload { path: path.clone(), name })
-    };
-    let new: Vec<Upload> = files.iter().filter_map(missing).collect();
+    let is_new = |file: &&Upload| !known.contains(&stored_name(&file.name));
+    let new: Vec<Upload> = files.iter().filter(is_new).cloned().collect();
     upload(client, project, &new).await?;
     Ok(new.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_has_the_class_of_its_folder_however_it_came() {
+        let folder = |class: &str| ClassFolder {
+            class: class.to_owned(),
+            path: Path::new("/data/my photos").join(class),
+            images: vec![Path::new("/data/my photos").join(class).join("1 a.jpg")],
+        };
+        let (robin, wren) = (folder("robin"), folder("wren"));
+        for (address, class) in [
+            ("/data/local-files/?d=my%20photos/robin/1%20a.jpg", Some("robin")),
+            ("/data/local-files/?d=my photos%2Fwren%2F9.jpg", Some("wren")),
+            ("/data/local-files/?d=other/robin/1.jpg", None),
+            ("/data/local-files/?d=my%20photos/1.jpg", None),
+            ("/data/local-files/?d=1.jpg", None),
+            ("/data/upload/3/0a1b2c3d-wren-1_a.jpg", Some("wren")),
+            ("/data/upload/3/0a1b2c3d-1_a.jpg", None),
+            ("https://example.org/robin/1.jpg", None),
+        ] {
+            assert_eq!(class_of(&[&robin, &wren], address).as_deref(), class, "{address}");
+        }
+    }
 }

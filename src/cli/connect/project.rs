@@ -1,11 +1,16 @@
 //! The project: found or made, with a label config, and the settings under which it is learnt.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 
 use super::GivenConfig;
+use crate::cli::classes;
 use crate::cli::steps::{Outcome, Report, Step};
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::{Dropped, LabelConfig, LabelConfigError};
+use crate::domain::label_config::{
+    Dropped, LabelConfig, LabelConfigError, of_classes, with_answers_required,
+};
 use crate::labelstudio::{Client, LabelStudioError, ProjectDetails};
 
 /// The label config that the repository ships.
@@ -25,7 +30,13 @@ pub struct Wanted {
     pub title: Option<String>,
     pub label_config: Option<GivenConfig>,
     pub instructions: Option<String>,
+    /// The folder whose images come along, and the classes by which it is sorted.
+    pub images: Option<(PathBuf, Vec<String>)>,
+    /// Have every head's `<Choices>` require an answer.
+    pub require_answer: bool,
     pub keep_sampling: bool,
+    /// Change none of the project's settings.
+    pub leave_alone: bool,
 }
 
 /// Finds or makes the project and sets it up; `None` where a problem ends it all.
@@ -35,7 +46,12 @@ pub async fn set_up(client: &Client, wanted: &Wanted, report: &mut Report) -> Op
         (None, title) => find_or_make(client, title.as_deref().unwrap_or_default(), wanted, report).await?,
     };
     label_config(client, &project, wanted.label_config.as_ref(), report).await?;
-    settings(client, &project, wanted, report).await?;
+    answers(client, &project, wanted, report).await?;
+    if wanted.leave_alone {
+        report.add(Step::ok("settings", "left alone, as LEAVE_PROJECTS_ALONE asks"));
+    } else {
+        settings(client, &project, wanted, report).await?;
+    }
     Some(project)
 }
 
@@ -65,7 +81,8 @@ async fn find_or_make(
 ) -> Option<ProjectDetails> {
     match report.take("project", client.projects_titled(title).await)?.as_slice() {
         [] => {
-            let xml = wanted.label_config.as_ref().map_or(WEATHER, |given| &given.xml);
+            let xml =
+                report.take("project", new_config(wanted).await.map_err(|error| format!("{error:#}")))?;
             let fields = json!({"title": title, "label_config": xml});
             let project = report.take("project", client.create_project(fields).await)?;
             report.add(Step::new("project", Outcome::Made, format!("{}, `{title}`", project.id)));
@@ -79,6 +96,18 @@ async fn find_or_make(
             None
         }
     }
+}
+
+/// The label config of a new project: the given one, else one of the images' classes. Whose images come gets no classes that they
+/// may not have; a project without any gets the weather example.
+async fn new_config(wanted: &Wanted) -> anyhow::Result<String> {
+    let classes = match (&wanted.label_config, &wanted.images) {
+        (Some(given), _) => return Ok(given.xml.clone()),
+        (None, None) => return Ok(WEATHER.to_owned()),
+        (None, Some((folder, classes))) if classes.is_empty() => classes::ask(folder).await?,
+        (None, Some((_, classes))) => classes.clone(),
+    };
+    Ok(of_classes(&classes, false)?)
 }
 
 /// Sets the label config if it differs, unless answers would lose their class.
@@ -111,6 +140,31 @@ async fn label_config(
     }
     report.take(STEP, client.change_project(project.id, json!({"label_config": given.xml})).await)?;
     report.add(Step::new(STEP, Outcome::Changed, describe(&given.config)));
+    Some(())
+}
+
+/// Sees whether something must be chosen, and has it so where that is wanted.
+async fn answers(
+    client: &Client,
+    project: &ProjectDetails,
+    wanted: &Wanted,
+    report: &mut Report,
+) -> Option<()> {
+    const STEP: &str = "answers";
+    let xml = wanted.label_config.as_ref().map_or(&project.label_config, |given| &given.xml);
+    let (required, lacking) = report.take(STEP, with_answers_required(xml))?;
+    let named = lacking.join("`, `");
+    let step = if lacking.is_empty() {
+        Step::ok(STEP, "something must be chosen before a submit")
+    } else if wanted.require_answer {
+        report.take(STEP, client.change_project(project.id, json!({"label_config": required})).await)?;
+        Step::new(STEP, Outcome::Changed, format!("`{named}` requires one now"))
+    } else {
+        Step::ok(STEP, format!("`{named}` can be submitted with nothing chosen")).advise(
+            "--require-answer adds required=\"true\"; where nothing may be the answer, give it a choice of its own first",
+        )
+    };
+    report.add(step);
     Some(())
 }
 
@@ -176,6 +230,12 @@ async fn settings(
         project.show_collab_predictions,
         "predictions prelabel tasks",
         &[("show_collab_predictions", json!(true))],
+    );
+    set(
+        "empty submits",
+        !project.enable_empty_annotation,
+        "Label Studio refuses them",
+        &[("enable_empty_annotation", json!(false))],
     );
     if !fields.is_empty() {
         report.take("settings", client.change_project(project.id, Value::Object(fields)).await)?;

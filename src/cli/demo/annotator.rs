@@ -182,7 +182,7 @@ impl<'a> Annotator<'a> {
 
     /// The name of a task's image.
     fn image(&self, task: &Task) -> anyhow::Result<String> {
-        Ok(stem(task.image_source(&self.head.image_key)?))
+        Ok(stem(&task.image_source(&self.head.image_key)?))
     }
 
     /// What was predicted of an image, in words.

@@ -28,6 +28,21 @@ pub enum Source {
     Folder(PathBuf),
 }
 
+impl Source {
+    /// Title of its project in Label Studio.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Webcam => "Weather demo".to_owned(),
+            Self::Folder(folder) => {
+                let name = folder
+                    .file_name()
+                    .map_or_else(|| folder.to_string_lossy(), |name| name.to_string_lossy());
+                format!("Demo of {name}")
+            }
+        }
+    }
+}
+
 /// What the next run finds again.
 #[derive(Serialize, Deserialize)]
 pub struct State {

@@ -1,13 +1,15 @@
 //! Label Studio, and each project from both ends.
 
+use std::iter::once;
+
 use crate::app::{self, unix_micros};
 use crate::cli::address::Address;
 use crate::cli::steps::{Outcome, Report, Step};
 use crate::cli::wiring::{self, hook_of, row_of};
 use crate::config::Settings;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::LabelConfig;
-use crate::labelstudio::{Client, LabelStudioError, Probe};
+use crate::domain::label_config::{Dropped, LabelConfig};
+use crate::labelstudio::{BackendRow, Client, HookUrlError, LabelStudioError, Probe, check_hook_url};
 
 /// Clocks that differ by more make times in Label Studio and here hard to compare, seconds.
 const MAX_CLOCK_SECONDS: i64 = 60;
@@ -15,7 +17,13 @@ const MAX_CLOCK_SECONDS: i64 = 60;
 /// Projects looked at in one run.
 const MAX_PROJECTS: usize = 20;
 
+/// Labels that a message names.
+const NAMED_LABELS: usize = 5;
+
 const CONNECT: &str = "run `weathervane connect --project ID` with the same settings";
+
+const RENAME: &str =
+    "run `weathervane connect --project ID --backend-url NEW --moved-from OLD` with both addresses";
 
 /// What is looked at.
 pub struct Patient<'a> {
@@ -44,7 +52,11 @@ impl Patient<'_> {
         const STEP: &str = "Label Studio";
         let client = report.take(STEP, app::client(self.settings).map_err(|error| format!("{error:#}")))?;
         let greeting = report.take(STEP, client.greet().await)?;
-        report.add(Step::ok(STEP, format!("version {} answers", greeting.version)));
+        let through = client
+            .proxy()
+            .map(|name| format!(", through the proxy of {name} unless NO_PROXY names its host"));
+        let through = through.unwrap_or_default();
+        report.add(Step::ok(STEP, format!("version {} answers{through}", greeting.version)));
         report.add(clock(greeting.unix_seconds));
         let account = report.take("token", client.verify().await)?;
         report.add(Step::ok(
@@ -91,28 +103,36 @@ impl Patient<'_> {
             }
             found => report.take("project", found)?,
         };
-        report.add(match LabelConfig::parse(&project.label_config) {
-            Ok(_) => {
-                Step::ok("project", format!("{id}, `{}`: its label config can be learnt", project.title))
+        match LabelConfig::parse(&project.label_config) {
+            Ok(config) => {
+                let detail = format!("{id}, `{}`: its label config can be learnt", project.title);
+                report.add(Step::ok("project", detail));
+                let in_use = client.label_counts(id).await;
+                if let Some(in_use) = report.take("labels", in_use) {
+                    let unused = config.dropped_by(&config, &in_use);
+                    if !unused.is_empty() {
+                        report.add(unused_labels(id, &unused));
+                    }
+                }
             }
-            Err(error) => Step::problem(
+            Err(error) => report.add(Step::problem(
                 "project",
                 format!("{id}, `{}`: {error}", project.title),
                 "change the label config under Settings > Labeling Interface",
-            ),
-        });
-        self.backend(client, id, report).await?;
-        self.webhook(client, id, report).await
+            )),
+        }
+        let rows = report.take("ML backend", client.backends(id).await)?;
+        self.backend(&rows, id, report);
+        self.webhook(client, &rows, id, report).await
     }
 
-    /// Label Studio asks the server for health and set-up while it lists its backends.
-    async fn backend(&self, client: &Client, id: ProjectId, report: &mut Report) -> Option<()> {
+    /// Label Studio asked each backend for health and set-up while it listed them.
+    fn backend(&self, rows: &[BackendRow], id: ProjectId, report: &mut Report) {
         const STEP: &str = "ML backend";
-        let rows = report.take(STEP, client.backends(id).await)?;
-        let Some(row) = row_of(&rows, self.address.url()) else {
+        let Some(row) = row_of(rows, self.address.url()) else {
             let detail = format!("project {id} has no ML backend at {}", self.address.shown());
             report.add(Step::problem(STEP, detail, format!("{CONNECT}, or check --backend-url")));
-            return Some(());
+            return;
         };
         let detail = match (row.is_connected(), rows.first().is_some_and(|first| first.id != row.id)) {
             (false, _) => {
@@ -121,35 +141,68 @@ impl Patient<'_> {
             }
             (true, true) => format!("project {id}: another backend comes first, and only that one is asked"),
             (true, false) => {
-                report.add(Step::ok(
-                    STEP,
-                    format!("project {id}: Label Studio reaches {}", self.address.shown()),
-                ));
-                return Some(());
+                let detail = format!("project {id}: Label Studio reaches {}", self.address.shown());
+                report.add(Step::ok(STEP, detail));
+                return;
             }
         };
         let advice = "the server must run and be reached from Label Studio's machine or container; remove other backends \
                       under Settings > Model";
         report.add(Step::problem(STEP, detail, advice));
-        Some(())
     }
 
-    async fn webhook(&self, client: &Client, id: ProjectId, report: &mut Report) -> Option<()> {
+    /// `None` where there is no webhook that could deliver anything.
+    async fn webhook(
+        &self,
+        client: &Client,
+        rows: &[BackendRow],
+        id: ProjectId,
+        report: &mut Report,
+    ) -> Option<()> {
         const STEP: &str = "webhook";
         let hooks = report.take(STEP, client.webhooks(id).await)?;
-        let faults = hook_of(&hooks, self.address).map(|hook| hook.faults(self.address.credentials.as_ref()));
-        report.add(match faults {
-            Some(faults) if faults.is_empty() => {
-                Step::ok(STEP, format!("project {id}: it tells every event"))
-            }
-            Some(faults) => Step::problem(STEP, format!("project {id}: {}", faults.join(", ")), CONNECT),
-            None => {
-                let detail = format!("project {id} has no webhook to this server, so nothing is ever learnt");
-                Step::problem(STEP, detail, CONNECT)
-            }
+        let Some(hook) = hook_of(&hooks, self.address) else {
+            let detail = format!("project {id} has no webhook to this server, so nothing is ever learnt");
+            let (why, advice) = match self.unkept(rows) {
+                Some(error) => {
+                    (format!("{detail}: {error}"), format!("{}; then {RENAME}", HookUrlError::CURE))
+                }
+                None => (detail, CONNECT.to_owned()),
+            };
+            report.add(Step::problem(STEP, why, advice));
+            return None;
+        };
+        let faults = hook.faults(self.address.credentials.as_ref());
+        report.add(match faults.is_empty() {
+            true => Step::ok(STEP, format!("project {id}: it tells every event")),
+            false => Step::problem(STEP, format!("project {id}: {}", faults.join(", ")), CONNECT),
         });
         Some(())
     }
+
+    /// Why Label Studio dropped the webhook when it connected this server; it does so without a word. Where nothing is
+    /// connected at the address, another one that leads here may be.
+    fn unkept(&self, rows: &[BackendRow]) -> Option<HookUrlError> {
+        let others = if row_of(rows, self.address.url()).is_some() { &[] } else { rows };
+        let webhook = |row: &BackendRow| format!("{}/webhook", row.url.trim_end_matches('/'));
+        let mut addresses = once(self.address.webhook()).chain(others.iter().map(webhook));
+        addresses.find_map(|address| check_hook_url(&address).err())
+    }
+}
+
+/// Labels that people gave and the label config has not.
+fn unused_labels(project: ProjectId, unused: &[Dropped]) -> Step {
+    let named: Vec<String> = unused.iter().take(NAMED_LABELS).map(ToString::to_string).collect();
+    let more = unused.len().saturating_sub(NAMED_LABELS);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    Step::problem(
+        "labels",
+        format!(
+            "project {project}: these labels teach nothing, for the label config has no such class: {}{more}",
+            named.join(", ")
+        ),
+        "if a class was renamed, keep its old name as `alias` of the new <Choice> under Settings > Labeling Interface",
+    )
 }
 
 /// Compares Label Studio's clock with ours.

@@ -134,7 +134,7 @@ async fn tasks(house: &House, model: &Model, id: ProjectId) -> anyhow::Result<Lo
             let task = Task::from(record);
             match task.image_source(key) {
                 Ok(source) => {
-                    let source = source.to_owned();
+                    let source = source.into_owned();
                     wanted.push(Wanted { project: id, task: task.id, source, credentials: None });
                     asked.push(task);
                 }

@@ -174,7 +174,7 @@ fn choose(pictures: &[Picture], groups: &[Group], wish: &Wish) -> Vec<Chosen> {
             place: Place::File(picture.path.clone()),
             hash: picture.hash,
             score: Some(pick.score),
-            reason: pick.why.with_names::<&str>(&[]),
+            reason: pick.reason::<&str>(&[]),
         }
     };
     rank(&pool, wish.strategy, &Options::new(wish.number, wish.seed)).into_iter().map(chosen).collect()

@@ -39,7 +39,8 @@ impl Select {
         let (contents, known) = (house.queue.contents(project).await?, tags.known(self));
         let known: BTreeSet<TaskId> =
             contents.iter().filter(|(_, hash)| known.contains(*hash)).map(|(task, _)| *task).collect();
-        let wish = Wish { limit: self.number as usize, strategy: self.strategy, seed: self.seed, known };
+        let (limit, strategy, seed) = (self.number as usize, self.strategy, self.seed);
+        let wish = Wish { limit, strategy, seed, known, among: None };
         let ranking = house.queue.choose(project, wish).await?;
         if ranking.tasks.is_empty() {
             bail!(

@@ -13,11 +13,12 @@ use super::Trained;
 use super::pictures::Pictures;
 use crate::cli::eye::{Eye, progress};
 use crate::cli::files::check_place;
+use crate::cli::left_out::{LeftOut, Strictness};
 use crate::cli::model_file::{self, Format};
 use crate::cli::models::name_of;
-use crate::cli::predict::name_skipped;
+use crate::cli::text;
 use crate::config::Settings;
-use crate::domain::annotation::Target;
+use crate::domain::annotation::{Annotation, Target, UnusedAnswers};
 use crate::domain::consensus::consensus;
 use crate::domain::export::{self, Answered};
 use crate::domain::ids::{ProjectId, TaskId};
@@ -25,7 +26,7 @@ use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::embed::{Embedded, as_stored};
 use crate::model::{BackboneChoice, DeviceChoice, FitOptions, fit, load_backbone};
 use crate::models::{Card, HeadCard, Published, VersionFile};
-use crate::training::{assemble, classes_seen};
+use crate::training::{assemble, waiting_for};
 use crate::vision::Limits;
 
 /// What to train from, and where to.
@@ -34,6 +35,7 @@ pub struct Wanted<'a> {
     pub label_config: Option<&'a Path>,
     pub images: Option<&'a Path>,
     pub out: &'a Path,
+    pub strictness: Strictness,
 }
 
 /// An agreed label and where its image is.
@@ -45,8 +47,9 @@ type Labelled = (TaskId, String, Target);
 /// The export can't be read or is of another label config, too few images can be had, or the file can't be written.
 pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<Trained> {
     check_place(wanted.out)?;
-    let (tasks, config) = read(wanted)?;
-    let heads = labels(&tasks, &config)?;
+    let mut left_out = LeftOut::new(wanted.strictness);
+    let (tasks, config) = read(wanted, &mut left_out)?;
+    let heads = labels(&tasks, &config, &mut left_out)?;
     let choice = BackboneChoice::from(settings.model.backbone.as_str());
     let backbone = tokio::task::spawn_blocking({
         let choice = choice.clone();
@@ -58,7 +61,7 @@ pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<T
         Limits { max_bytes: settings.images.max_image_bytes, max_pixels: settings.images.max_image_pixels };
     let pictures = Pictures::open(wanted.images, wanted.export, settings)?;
     let eye = Eye::open(backbone, limits)?;
-    let seen = look(&eye, &pictures, &heads).await;
+    let seen = look(&eye, &pictures, &heads, &mut left_out).await;
     eye.close().await?;
     let seen = seen?;
 
@@ -66,6 +69,7 @@ pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<T
         .iter()
         .flat_map(|(_, rows)| rows.iter().filter(|row| seen.contains_key(&row.1)).map(|row| row.0))
         .collect();
+    left_out.close(learnt.len(), "labelled tasks")?;
     let labels = learnt.len() as i64;
     let mut card = Card::new(ProjectId(0), &spec.fingerprint, &spec.name, config.digest(), labels);
     card.set_learnt(&seen.values().map(|embedded| embedded.hash).collect::<Vec<_>>());
@@ -75,7 +79,7 @@ pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<T
             .iter()
             .filter_map(|(_, source, target)| Some((Arc::clone(seen.get(source)?), target)))
             .collect();
-        if classes_seen(rows.iter().map(|(_, target)| *target)) < 2 {
+        if waiting_for(head, rows.iter().map(|(_, target)| *target)).is_some() {
             bail!(
                 "`{}`: images of at least two classes are needed; see above for those left out",
                 head.from_name
@@ -98,60 +102,85 @@ pub async fn train(wanted: &Wanted<'_>, settings: &Settings) -> anyhow::Result<T
 }
 
 /// The export's tasks and the label config they answer.
-fn read(wanted: &Wanted<'_>) -> anyhow::Result<(Vec<Answered>, LabelConfig)> {
+fn read(wanted: &Wanted<'_>, left_out: &mut LeftOut) -> anyhow::Result<(Vec<Answered>, LabelConfig)> {
     let shown = format!("export `{}`", wanted.export.display());
-    let text = std::fs::read(wanted.export).with_context(|| format!("{shown} can't be read"))?;
-    let value: Value = serde_json::from_slice(&text)
+    let text = text::read(wanted.export, "export")?;
+    let value: Value = serde_json::from_str(&text)
         .with_context(|| format!("{shown} is no JSON; export as JSON or JSON-MIN"))?;
     let rows = export::rows(&value).with_context(|| shown.clone())?;
     let given = match wanted.label_config {
         Some(path) => {
             let named = || format!("label config `{}`", path.display());
-            let xml = std::fs::read_to_string(path).with_context(named)?;
+            let xml = text::read(path, "label config")?;
             Some(LabelConfig::parse(&xml).with_context(named)?)
         }
         None => None,
     };
-    let (tasks, config) = match (given, export::is_min(rows)) {
-        (Some(config), true) => (export::read_min(rows, &config).with_context(|| shown.clone())?, config),
-        (Some(config), false) => (export::read_json(rows).with_context(|| shown.clone())?, config),
+    let read = match (&given, export::is_min(rows)) {
+        (Some(config), true) => export::read_min(rows, config),
         (None, true) => {
             bail!("{shown} is JSON-MIN, which does not tell labels from data; give --label-config")
         }
-        (None, false) => {
-            let tasks = export::read_json(rows).with_context(|| shown.clone())?;
-            let config = export::infer(&tasks).with_context(|| shown.clone())?;
-            for head in &config.heads {
-                let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
-                eprintln!(
-                    "no --label-config: `{}` is taken to have the classes {}",
-                    head.from_name,
-                    classes.join(", ")
-                );
-            }
-            (tasks, config)
-        }
+        (_, false) => export::read_json(rows),
     };
-    export::check(&tasks, &config).with_context(|| shown)?;
-    Ok((tasks, config))
+    read.problems.iter().for_each(|problem| left_out.note(problem.to_string()));
+    if read.tasks.is_empty() {
+        left_out.close(0, "tasks").with_context(|| shown.clone())?;
+    }
+    let config = match given {
+        Some(config) => config,
+        None => export::infer(&read.tasks).inspect(name_classes).with_context(|| shown.clone())?,
+    };
+    export::check(&read.tasks, &config).with_context(|| shown)?;
+    for unused in UnusedAnswers::among(read.tasks.iter().flat_map(|task| &task.annotations), &config) {
+        eprintln!("{unused}");
+    }
+    Ok((read.tasks, config))
+}
+
+/// Says what the classes are taken to be.
+fn name_classes(config: &LabelConfig) {
+    for head in &config.heads {
+        let classes: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
+        eprintln!(
+            "no --label-config: `{}` is taken to have the classes {}",
+            head.from_name,
+            classes.join(", ")
+        );
+    }
 }
 
 /// The labels of each head that has two classes or more.
-fn labels(tasks: &[Answered], config: &LabelConfig) -> anyhow::Result<Vec<(HeadSpec, Vec<Labelled>)>> {
+fn labels(
+    tasks: &[Answered],
+    config: &LabelConfig,
+    left_out: &mut LeftOut,
+) -> anyhow::Result<Vec<(HeadSpec, Vec<Labelled>)>> {
     let (mut heads, mut missing) = (Vec::new(), Vec::new());
+    let mut without_image = BTreeSet::new();
     for head in config.heads.iter().filter(|head| !head.skip) {
         let mut rows = Vec::new();
         for Answered { task, annotations } in tasks {
-            if let Some(target) = consensus(annotations, head) {
-                rows.push((task.id, task.image_source(&head.image_key)?.to_owned(), target));
+            let Some(target) = consensus(annotations, head) else { continue };
+            match task.image_source(&head.image_key) {
+                Ok(source) => rows.push((task.id, source.into_owned(), target)),
+                Err(error) if without_image.insert(task.id) => left_out.note(error.to_string()),
+                Err(_) => {}
             }
         }
-        let classes = classes_seen(rows.iter().map(|(_, _, target)| target));
-        if classes < 2 {
-            missing
-                .push(format!("`{}` has labels of {classes} classes, at least 2 are needed", head.from_name));
-        } else {
-            heads.push((head.clone(), rows));
+        match waiting_for(head, rows.iter().map(|(_, _, target)| target)) {
+            Some(waits_for) => missing.push(format!("`{}` is {waits_for}", head.from_name)),
+            None => heads.push((head.clone(), rows)),
+        }
+    }
+    for Answered { task, annotations } in tasks {
+        let teaches =
+            |annotation: &Annotation| config.heads.iter().any(|head| annotation.target(head).is_some());
+        let mut unused = annotations.iter().flat_map(|annotation| annotation.unused(config));
+        if !annotations.iter().any(teaches)
+            && let Some(unused) = unused.next()
+        {
+            left_out.note(format!("task {}: {unused}", task.id));
         }
     }
     if heads.is_empty() {
@@ -166,6 +195,7 @@ async fn look(
     eye: &Eye,
     pictures: &Pictures,
     heads: &[(HeadSpec, Vec<Labelled>)],
+    left_out: &mut LeftOut,
 ) -> anyhow::Result<HashMap<String, Arc<Embedded>>> {
     let wanted: HashMap<&str, TaskId> = heads
         .iter()
@@ -183,18 +213,14 @@ async fn look(
             (source, looked.await.with_context(|| format!("task {task}")))
         })
         .buffered(eye.abreast());
-    let (mut seen, mut left_out) = (HashMap::new(), Vec::new());
+    let mut seen = HashMap::new();
     while let Some((source, looked)) = looks.next().await {
         bar.inc(1);
-        match looked {
-            Ok(look) => {
-                let embedded = Embedded { hash: look.hash, vector: as_stored(look.vector) };
-                seen.insert(source.to_owned(), Arc::new(embedded));
-            }
-            Err(error) => left_out.push(format!("{error:#}")),
+        if let Some(look) = left_out.take(looked) {
+            let embedded = Embedded { hash: look.hash, vector: as_stored(look.vector) };
+            seen.insert(source.to_owned(), Arc::new(embedded));
         }
     }
     bar.finish_and_clear();
-    name_skipped(&left_out);
     Ok(seen)
 }

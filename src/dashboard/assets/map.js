@@ -1,4 +1,4 @@
-// The map on a canvas: pan, zoom, look at a point, open its task, select a rectangle. What the server drew stays for
+// The map on a canvas: pan, zoom, look at a point, open its task, select a rectangle or draw a line around. What the server drew stays for
 // those without scripts; points come as plain numbers (src/dashboard/map/points.rs).
 "use strict";
 (() => {
@@ -7,6 +7,11 @@
   const REACH = 14; // a point is hit from so far, in CSS pixels
   const CLICK = 4; // a pointer that moves less is a click
   const ZOOM = [0.02, 400]; // CSS pixels of a unit
+  const STRETCH = 2; // one axis is drawn wider than the other at most, to use the room there is
+  const MARGIN = 12; // around all points, in CSS pixels
+  const LEAST_SPAN = 50; // of what is shown as a whole, in the map's units
+  const CORNERS = 200; // of a line that is sent, at most (src/dashboard/map/shape.rs takes 256)
+  const STEP = 2; // CSS pixels between two corners of a line that is drawn
   const THUMB_DELAY = 80; // milliseconds a point is looked at before its image is asked for
 
   const form = document.getElementById("map-tag");
@@ -22,10 +27,13 @@
   let points = null;
   let loaded = ""; // what the points were made from
   let pointer = null; // where the mouse is on the canvas
-  let view = null; // x and y of the middle in the map's units, and CSS pixels of a unit
+  let view = null; // x and y of the middle in the map's units, and CSS pixels of a unit of y
+  let stretch = 1; // a unit of x has so many times as many
+  let moved = false; // whether somebody chose what is seen
   let hovered = -1;
   let rectangle = null;
-  let selecting = false;
+  let line = null; // corners of the one that is drawn around images
+  let selecting = ""; // what the next drag selects: "rectangle", "line", or nothing
   let waiting = 0;
   let frame = 0;
   let image = null; // all points, drawn
@@ -43,19 +51,30 @@
     const y = new Float32Array(buffer, 8 + 12 * n, n);
     const colour = new Uint8Array(buffer, 8 + 16 * n, n);
     const size = new Uint8Array(buffer, 8 + 17 * n, n);
-    return { n, ids, x, y, colour, size, order: order(n, colour, size), ...index(n, x, y) };
+    return { n, ids, x, y, colour, size, ...order(n, colour, size), ...index(n, x, y), box: around(n, x, y) };
   };
 
-  // The grey first, the large last, so that they lie on top.
+  // The grey first and what has a colour last, so that it lies on top; of each the large last.
   const order = (n, colour, size) => {
     const none = Number(section.dataset.none);
-    const starts = new Uint32Array(258);
-    const key = (i) => (size[i] > 0 ? 1 + size[i] : Number(colour[i] !== none));
+    const starts = new Uint32Array(513);
+    const key = (i) => (colour[i] === none ? 0 : 256) + size[i];
     for (let i = 0; i < n; i++) starts[key(i) + 1]++;
     for (let k = 1; k < starts.length; k++) starts[k] += starts[k - 1];
+    const greys = starts[256];
     const sorted = new Uint32Array(n);
     for (let i = 0; i < n; i++) sorted[starts[key(i)]++] = i;
-    return sorted;
+    return { order: sorted, greys };
+  };
+
+  // The room the points take; at least a small one.
+  const around = (n, x, y) => {
+    const span = (values) => {
+      let [low, high] = n ? [Infinity, -Infinity] : [0, SIDE];
+      for (let i = 0; i < n; i++) [low, high] = [Math.min(low, values[i]), Math.max(high, values[i])];
+      return { middle: (low + high) / 2, span: Math.max(LEAST_SPAN, high - low) };
+    };
+    return { x: span(x), y: span(y) };
   };
 
   const cell = (value) => Math.min(CELLS - 1, Math.max(0, Math.floor((value / SIDE) * CELLS)));
@@ -85,10 +104,12 @@
     }
   };
 
+  // The nearest on the screen, up to so many CSS pixels away.
   const nearest = (x, y, reach) => {
-    let [best, distance] = [-1, reach * reach];
-    within({ left: x - reach, right: x + reach, bottom: y - reach, top: y + reach }, (i, px, py) => {
-      const square = (px - x) ** 2 + (py - y) ** 2;
+    const [up, across] = [reach / view.scale, reach / view.scale / stretch];
+    let [best, distance] = [-1, up * up];
+    within({ left: x - across, right: x + across, bottom: y - up, top: y + up }, (i, px, py) => {
+      const square = ((px - x) * stretch) ** 2 + (py - y) ** 2;
       if (square <= distance) [best, distance] = [i, square];
     });
     return best;
@@ -136,31 +157,44 @@
     const bytes = new Uint32Array(image.data.buffer);
     bytes.fill(pixel(colours.ground));
     const nearer = Math.max(1, view.scale / fitting()) ** 0.3;
-    const small = Math.min(5, (points.n > 20000 ? 1.4 : points.n > 5000 ? 2 : 2.8) * nearer);
+    // On a large screen letters are larger, too.
+    const letters = parseFloat(getComputedStyle(canvas).fontSize) / 16;
+    const small = Math.min(5, (points.n > 20000 ? 1.4 : points.n > 5000 ? 2 : 2.8) * nearer) * letters;
     const discs = Array.from({ length: 9 }, (_, k) => disc((small + k * 0.45) * ratio, width));
-    const scale = view.scale * ratio;
-    const [left, top] = [width / 2 - view.x * scale, height / 2 + view.y * scale];
-    const { x, y, colour, size, order: sorted } = points;
+    // Among grey points those with a colour are larger and have an edge, so that a few of them are seen among many.
+    const stands = points.greys > 0 && points.greys < points.n;
+    const edges = stands ? Array.from({ length: 9 }, (_, k) => disc((small + 1 + k * 0.45 + 1.2) * ratio, width)) : [];
+    const above = stands ? Array.from({ length: 9 }, (_, k) => disc((small + 1 + k * 0.45) * ratio, width)) : discs;
+    const [scaleX, scaleY] = [view.scale * stretch * ratio, view.scale * ratio];
+    const [left, top] = [width / 2 - view.x * scaleX, height / 2 + view.y * scaleY];
+    const { x, y, colour, size, order: sorted, greys } = points;
     for (let k = 0; k < sorted.length; k++) {
       const i = sorted[k];
-      const [px, py] = [Math.round(left + x[i] * scale), Math.round(top - y[i] * scale)];
-      const { steps, cover, margin } = discs[(size[i] + 31) >> 5];
+      const [px, py] = [Math.round(left + x[i] * scaleX), Math.round(top - y[i] * scaleY)];
+      const kind = (size[i] + 31) >> 5;
+      const point = k < greys ? discs[kind] : above[kind];
+      const edge = stands && k >= greys ? edges[kind] : null;
+      const margin = (edge || point).margin;
       if (px < margin || py < margin || px >= width - margin || py >= height - margin) continue;
-      const rgb = colours.points[colour[i]];
-      const [r, g, b] = rgb;
-      const whole = pixel(rgb);
-      const middle = py * width + px;
-      for (let s = 0; s < steps.length; s++) {
-        const at = middle + steps[s];
-        const share = cover[s];
-        if (share === 256) {
-          bytes[at] = whole;
-        } else {
-          const under = bytes[at];
-          const mix = (above, below) => (above * share + below * (256 - share)) >> 8;
-          bytes[at] =
-            (0xff000000 | (mix(b, (under >> 16) & 255) << 16) | (mix(g, (under >> 8) & 255) << 8) | mix(r, under & 255)) >>> 0;
-        }
+      if (edge) put(bytes, py * width + px, edge, colours.ground);
+      put(bytes, py * width + px, point, colours.points[colour[i]]);
+    }
+  };
+
+  // Mixes a disc of a colour into the pixels.
+  const put = (bytes, middle, { steps, cover }, rgb) => {
+    const [r, g, b] = rgb;
+    const whole = pixel(rgb);
+    for (let s = 0; s < steps.length; s++) {
+      const at = middle + steps[s];
+      const share = cover[s];
+      if (share === 256) {
+        bytes[at] = whole;
+      } else {
+        const under = bytes[at];
+        const mix = (above, below) => (above * share + below * (256 - share)) >> 8;
+        bytes[at] =
+          (0xff000000 | (mix(b, (under >> 16) & 255) << 16) | (mix(g, (under >> 8) & 255) << 8) | mix(r, under & 255)) >>> 0;
       }
     }
   };
@@ -178,13 +212,15 @@
     fresh = true;
     context.putImageData(image, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (rectangle) {
-      const [left, top] = toScreen(rectangle.left, rectangle.top);
-      const [right, bottom] = toScreen(rectangle.right, rectangle.bottom);
+    const corners = line || (rectangle ? cornersOf(rectangle) : []);
+    if (corners.length > 1) {
+      context.beginPath();
+      for (const corner of corners) context.lineTo(...toScreen(...corner));
+      context.closePath();
       for (const [colour, width] of [[colours.behind, 5], [colours.text, 2]]) {
         context.strokeStyle = colour;
         context.lineWidth = width;
-        context.strokeRect(left, top, right - left, bottom - top);
+        context.stroke();
       }
     }
     if (hovered >= 0) {
@@ -198,6 +234,7 @@
     context.setTransform(1, 0, 0, 1, 0, 0);
     // For those who measure.
     canvas.dataset.frame = (performance.now() - began).toFixed(2);
+    canvas.dataset.view = JSON.stringify({ ...view, stretch });
   };
 
   // What lies above the points is drawn anew.
@@ -214,26 +251,39 @@
   // ---- view
 
   const toScreen = (x, y) => [
-    canvas.clientWidth / 2 + (x - view.x) * view.scale,
+    canvas.clientWidth / 2 + (x - view.x) * view.scale * stretch,
     canvas.clientHeight / 2 - (y - view.y) * view.scale,
   ];
 
   const toMap = (x, y) => [
-    view.x + (x - canvas.clientWidth / 2) / view.scale,
+    view.x + (x - canvas.clientWidth / 2) / view.scale / stretch,
     view.y - (y - canvas.clientHeight / 2) / view.scale,
   ];
 
+  // CSS pixels of a unit of x and of y when all points are seen and fill the canvas.
+  const filling = () => {
+    const side = (pixels, { span }) => Math.max(1, pixels - 2 * MARGIN) / span;
+    return [side(canvas.clientWidth, points.box.x), side(canvas.clientHeight, points.box.y)];
+  };
+
   // CSS pixels of a unit when all is seen.
-  const fitting = () => Math.max(ZOOM[0], (Math.min(canvas.clientWidth, canvas.clientHeight) - 24) / SIDE);
+  const fitting = () => {
+    const [x, y] = filling();
+    return Math.max(ZOOM[0], Math.min(x / stretch, y));
+  };
 
   const whole = () => {
-    view = { x: SIDE / 2, y: SIDE / 2, scale: fitting() };
+    if (!points) return;
+    const [x, y] = filling();
+    stretch = Math.min(STRETCH, Math.max(1 / STRETCH, x / y));
+    view = { x: points.box.x.middle, y: points.box.y.middle, scale: fitting() };
     repaint();
   };
 
   // Zooms so that what lies at this place of the canvas stays there.
   const zoom = (factor, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) => {
     if (!view) return;
+    moved = true;
     const [mx, my] = toMap(x, y);
     view.scale = Math.min(ZOOM[1], Math.max(ZOOM[0], view.scale * factor));
     const [nx, ny] = toMap(x, y);
@@ -244,7 +294,8 @@
 
   const pan = (dx, dy) => {
     if (!view) return;
-    view.x = Math.min(SIDE, Math.max(0, view.x - dx / view.scale));
+    moved = true;
+    view.x = Math.min(SIDE, Math.max(0, view.x - dx / view.scale / stretch));
     view.y = Math.min(SIDE, Math.max(0, view.y + dy / view.scale));
     repaint();
   };
@@ -254,7 +305,8 @@
     const size = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * ratio));
     if (canvas.width === size[0] && canvas.height === size[1] && view) return;
     [canvas.width, canvas.height] = size;
-    if (!view && canvas.width > 0) whole();
+    // Who has not moved yet sees all of it.
+    if (canvas.width > 0 && (!view || !moved)) whole();
     fresh = false;
     // A new size empties the canvas: what comes with the next frame comes too late.
     draw();
@@ -290,7 +342,7 @@
   };
 
   const lookAt = (x, y) => {
-    if (points && view) look(nearest(...toMap(x, y), REACH / view.scale));
+    if (points && view) look(nearest(...toMap(x, y), REACH));
   };
 
   const open = () => {
@@ -299,33 +351,96 @@
 
   // ---- selecting
 
-  const select = (box) => {
-    rectangle = box;
+  const EDGES = ["left", "right", "bottom", "top"];
+
+  const cornersOf = ({ left, right, bottom, top }) => [[left, bottom], [right, bottom], [right, top], [left, top]];
+
+  const onMap = (value) => Math.min(SIDE, Math.max(0, value));
+
+  const tell = (count, where) => {
+    told.textContent = `${count} ${count === 1 ? "image" : "images"} ${where}`;
+  };
+
+  const clear = () => {
+    [rectangle, line] = [null, null];
+    // Nothing is tagged by an oversight: the form wants all four edges.
+    for (const name of [...EDGES, "polygon"]) form.elements[name].value = "";
+    told.textContent = "";
     redraw();
-    if (!box) {
-      // Nothing is tagged by an oversight: the form wants all four.
-      for (const name of ["left", "right", "bottom", "top"]) form.elements[name].value = "";
-      told.textContent = "";
-      return;
-    }
+  };
+
+  const select = (box) => {
+    clear();
+    rectangle = box;
     // What is on an edge stays inside when rounded.
-    for (const [name, round] of [["left", Math.floor], ["right", Math.ceil], ["bottom", Math.floor], ["top", Math.ceil]]) {
-      box[name] = Math.min(SIDE, Math.max(0, round(box[name] * 100) / 100));
+    for (const [place, name] of EDGES.entries()) {
+      const round = place % 2 === 0 ? Math.floor : Math.ceil;
+      box[name] = onMap(round(box[name] * 100) / 100);
       form.elements[name].value = box[name];
     }
     let count = 0;
     within(box, () => count++);
-    told.textContent = `${count} ${count === 1 ? "image" : "images"} in the rectangle`;
+    tell(count, "in the rectangle");
+  };
+
+  // Leaves corners out that lie within `tolerance` of the line without them (Douglas & Peucker 1973).
+  const simplified = (corners, tolerance) => {
+    const kept = new Uint8Array(corners.length);
+    kept[0] = kept[corners.length - 1] = 1;
+    const open = [[0, corners.length - 1]];
+    while (open.length > 0) {
+      const [from, to] = open.pop();
+      const [[ax, ay], [bx, by]] = [corners[from], corners[to]];
+      const length = Math.hypot(bx - ax, by - ay);
+      let [farthest, most] = [-1, tolerance];
+      for (let i = from + 1; i < to; i++) {
+        const [x, y] = corners[i];
+        const away = length > 0 ? Math.abs((bx - ax) * (ay - y) - (ax - x) * (by - ay)) / length : Math.hypot(x - ax, y - ay);
+        if (away > most) [farthest, most] = [i, away];
+      }
+      if (farthest < 0) continue;
+      kept[farthest] = 1;
+      open.push([from, farthest], [farthest, to]);
+    }
+    return corners.filter((_, i) => kept[i]);
+  };
+
+  // Whether a ray to the right crosses the line an odd number of times: as src/dashboard/map/shape.rs counts.
+  const isInside = (corners, x, y) => {
+    let inside = false;
+    for (let i = 0, j = corners.length - 1; i < corners.length; j = i++) {
+      const [[ax, ay], [bx, by]] = [corners[i], corners[j]];
+      if (ay > y !== by > y && x < ax + ((y - ay) / (by - ay)) * (bx - ax)) inside = !inside;
+    }
+    return inside;
+  };
+
+  const selectAround = (drawn) => {
+    clear();
+    let corners = drawn.map((corner) => corner.map((value) => Math.round(onMap(value) * 100) / 100));
+    for (let tolerance = 0.5 / view.scale; corners.length > CORNERS; tolerance *= 2) corners = simplified(corners, tolerance);
+    if (corners.length < 3) return;
+    line = corners;
+    const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+    const box = { left: Math.min(...xs), right: Math.max(...xs), bottom: Math.min(...ys), top: Math.max(...ys) };
+    for (const name of EDGES) form.elements[name].value = box[name];
+    form.elements.polygon.value = corners.map((corner) => corner.join(",")).join(" ");
+    let count = 0;
+    within(box, (_, x, y) => { count += isInside(corners, x, y); });
+    tell(count, "inside the line");
   };
 
   const typed = () => {
     const box = {};
-    for (const name of ["left", "right", "bottom", "top"]) box[name] = form.elements[name].valueAsNumber;
+    for (const name of EDGES) box[name] = form.elements[name].valueAsNumber;
+    form.elements.polygon.value = "";
+    line = null;
     const good = Object.values(box).every(Number.isFinite) && box.left <= box.right && box.bottom <= box.top;
     rectangle = good ? box : null;
     let count = 0;
     if (good && points) within(box, () => count++);
-    told.textContent = good && points ? `${count} ${count === 1 ? "image" : "images"} in the rectangle` : "";
+    if (good && points) tell(count, "in the rectangle");
+    else told.textContent = "";
     redraw();
   };
 
@@ -336,9 +451,9 @@
     form.elements.tag.focus();
   };
 
-  const choose = (on) => {
-    selecting = on;
-    tools.querySelector("[aria-pressed]").setAttribute("aria-pressed", String(on));
+  const choose = (what) => {
+    selecting = what;
+    for (const one of tools.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", String(one.dataset.selects === what));
   };
 
   // ---- hands
@@ -373,7 +488,9 @@
     canvas.setPointerCapture(event.pointerId);
     const at = place(event);
     hands.set(event.pointerId, at);
-    grip = hands.size === 1 ? { from: at, moved: false, selects: event.shiftKey || selecting } : null;
+    // A second finger moves the map: what the first one began to draw is not meant.
+    if (hands.size > 1 && grip && grip.selects) clear();
+    grip = hands.size === 1 ? { from: at, moved: false, selects: event.shiftKey ? "rectangle" : selecting, path: [toMap(...at)] } : null;
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -398,8 +515,13 @@
     if (!grip) return;
     if (!grip.moved && Math.hypot(at[0] - grip.from[0], at[1] - grip.from[1]) < CLICK) return;
     look(-1);
-    if (grip.selects) {
-      rectangle = box(grip.from, at);
+    if (grip.selects === "rectangle") {
+      [rectangle, line] = [box(grip.from, at), null];
+      redraw();
+    } else if (grip.selects) {
+      const last = toScreen(...grip.path[grip.path.length - 1]);
+      if (Math.hypot(at[0] - last[0], at[1] - last[1]) >= STEP) grip.path.push(toMap(...at));
+      [rectangle, line] = [null, grip.path];
       redraw();
     } else {
       const last = grip.moved ? before : grip.from;
@@ -414,8 +536,9 @@
     hands.delete(event.pointerId);
     if (grip) {
       if (grip.moved && grip.selects) {
-        select(box(grip.from, at));
-        choose(false);
+        if (grip.selects === "rectangle") select(box(grip.from, at));
+        else selectAround(grip.path);
+        choose("");
       } else if (!grip.moved && !grip.selects) {
         // A finger looks first, and opens what it looks at.
         const seen = hovered;
@@ -427,8 +550,8 @@
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", (event) => {
-    // What was selected before stays, unless another rectangle was being drawn over it.
-    if (grip && grip.selects) select(null);
+    // What was selected before stays, unless something else was being drawn over it.
+    if (grip && grip.selects) clear();
     letGo(event);
   });
   canvas.addEventListener("lostpointercapture", letGo);
@@ -447,8 +570,8 @@
 
   const KEYS = {
     ArrowLeft: () => pan(60, 0), ArrowRight: () => pan(-60, 0), ArrowUp: () => pan(0, 60), ArrowDown: () => pan(0, -60),
-    "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: whole,
-    Enter: open, Escape: () => { choose(false); select(null); look(-1); },
+    "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: () => { moved = false; whole(); },
+    Enter: open, Escape: () => { choose(""); clear(); look(-1); },
   };
 
   canvas.addEventListener("keydown", (event) => {
@@ -459,18 +582,21 @@
     if (event.key === "Enter" || event.key === "Escape") return;
     // By keys one looks at what is nearest to the middle.
     look(-1);
-    look(nearest(view.x, view.y, Math.max(canvas.clientWidth, canvas.clientHeight) / view.scale));
+    look(nearest(view.x, view.y, Math.max(canvas.clientWidth, canvas.clientHeight)));
     said.textContent = hovered >= 0 ? words.textContent : "";
   });
 
   // ---- putting it together
 
-  const button = (text, act, pressed) => {
+  const button = (text, act, selects) => {
     const made = document.createElement("button");
     made.type = "button";
     made.className = "quiet";
     made.textContent = text;
-    if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
+    if (selects) {
+      made.setAttribute("aria-pressed", "false");
+      made.dataset.selects = selects;
+    }
     made.addEventListener("click", act);
     tools.append(made);
   };
@@ -487,10 +613,13 @@
     points = read(buffer);
     // Another map: a rectangle of the old one means other images.
     if (loaded && loaded !== `${projection} ${stamp}`) {
-      const selected = rectangle !== null;
-      select(null);
+      const selected = rectangle !== null || line !== null;
+      clear();
       if (selected) told.textContent = "The map has changed: select again.";
-      if (view && projected !== projection) whole();
+      if (view && projected !== projection) {
+        moved = false;
+        whole();
+      }
     }
     loaded = `${projection} ${stamp}`;
     form.elements.map.value = stamp;
@@ -534,8 +663,9 @@
   tools.setAttribute("aria-label", "Map");
   button("Zoom in", () => zoom(1.5));
   button("Zoom out", () => zoom(1 / 1.5));
-  button("Show all", whole);
-  button("Select a rectangle", () => choose(!selecting), false);
+  button("Show all", () => { moved = false; whole(); });
+  button("Select a rectangle", () => choose(selecting === "rectangle" ? "" : "rectangle"), "rectangle");
+  button("Draw a line around", () => choose(selecting === "line" ? "" : "line"), "line");
   button("Select what is visible", visible);
 
   new ResizeObserver(resize).observe(canvas);
@@ -554,6 +684,6 @@
   form.addEventListener("input", (event) => {
     if (event.target.type === "number") typed();
   });
-  select(null);
+  clear();
   attach();
 })();

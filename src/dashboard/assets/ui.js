@@ -84,6 +84,35 @@
     setTimeout(() => document.querySelectorAll("[data-stale]").forEach(renew));
   });
 
+  // "Show more" adds what is new below what is there, and leaves the page where it is.
+  const more = async (link) => {
+    const part = link.closest("[data-live]");
+    const answer = await fetch(link.href, { credentials: "same-origin" });
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+    const [list, listed] = [part, next].map((one) => one && one.querySelector("ol"));
+    // Another page, as when the session is over: it is shown as it is.
+    if (!answer.ok || !list || !listed) throw new Error("not the page that was asked for");
+    const [shown, all] = [[...list.children], [...listed.children]];
+    const isSame = shown.every((item, place) => all[place] && all[place].dataset.task === item.dataset.task);
+    if (isSame) list.append(...all.slice(shown.length));
+    else list.replaceChildren(...all);
+    const after = next.querySelector("[data-more]");
+    if (after) link.replaceWith(after);
+    else link.parentElement.remove();
+    // What follows changes asks for as many.
+    history.replaceState(history.state, "", link.href.split("#")[0]);
+    list.children[shown.length]?.focus({ preventScroll: true });
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-more]");
+    if (!link || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (link.getAttribute("aria-busy")) return;
+    link.setAttribute("aria-busy", "true");
+    more(link).catch(() => location.assign(link.href));
+  });
+
   // What was unfolded stays unfolded in the part that takes its place.
   const unfolded = new Map();
   const folds = (part) => [...part.querySelectorAll("details")];

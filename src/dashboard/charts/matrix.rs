@@ -2,63 +2,53 @@
 
 use maud::{Markup, html};
 
-use super::{frame, nothing, px, short};
+use super::nothing;
+use crate::dashboard::words::count;
 
-/// Side of a cell, and room for the names of the classes.
-const CELL: f64 = 46.0;
-const NAMES: f64 = 130.0;
-const EDGE: f64 = 10.0;
+/// Characters of all names together up to which they stand side by side; longer ones stand upright.
+const LEVEL: usize = 24;
 
-/// What the slanted name of the last column reaches beyond it.
-const SLANT: f64 = 36.0;
+/// Classes from which the matrix is folded: it fills a screen.
+const FOLDED: usize = 24;
 
-/// Most classes that are drawn; a table holds more.
-const MOST: usize = 24;
+/// Shades in the stylesheet, from none to that of a whole row.
+const SHADES: f64 = 10.0;
 
-/// Characters of a class's name.
-const NAME: usize = 16;
-
-/// Darkest shade, so that a number stays readable on it in both schemes.
-const DARKEST: f64 = 0.5;
-
-/// Draws counts by `[label][answer]`; rows are shaded by their own share, so that rare classes show as well as others.
+/// Shows counts by `[label][answer]`; rows are shaded by their own share, so that rare classes show as well as others.
 pub(in crate::dashboard) fn matrix(classes: &[String], counts: &[Vec<usize>]) -> Markup {
     let n = classes.len();
     if n == 0 || counts.len() != n || counts.iter().any(|row| row.len() != n) {
         return nothing();
     }
-    if n > MOST {
-        return html! { p.note { "Too many classes to draw; the table holds them all." } };
-    }
-    let side = NAMES + CELL * n as f64 + EDGE;
     let right: usize = (0..n).map(|class| counts[class][class]).sum();
     let all: usize = counts.iter().flatten().sum();
-    let says = format!(
-        "{right} of {all} labels are answered as they were given; rows are labels, columns are answers"
-    );
-    let at = |index: usize| NAMES + CELL * index as f64;
-    let drawn = html! {
-        @for (index, class) in classes.iter().enumerate() {
-            text x=(px(NAMES - 8.0)) y=(px(at(index) + CELL / 2.0 + 4.0)) text-anchor="end" {
-                (short(class, NAME)) title { (class) }
-            }
-            text transform={ "translate(" (px(at(index) + CELL / 2.0 + 4.0)) " " (px(NAMES - 8.0)) ") rotate(-60)" } {
-                (short(class, NAME)) title { (class) }
-            }
-        }
-        @for (label, row) in counts.iter().enumerate() {
-            @for (answer, &count) in row.iter().enumerate() {
-                @let share = count as f64 / row.iter().sum::<usize>().max(1) as f64;
-                rect.cell x=(px(at(answer))) y=(px(at(label))) width=(px(CELL)) height=(px(CELL))
-                    fill-opacity=(format!("{:.2}", DARKEST * share)) {
-                    title { (classes[label]) " answered as " (classes[answer]) ": " (count) }
+    let upright = classes.iter().map(|class| class.chars().count()).sum::<usize>() > LEVEL;
+    let table = html! {
+        p { (count(right as i64)) " of " (count(all as i64)) " labels are answered as they were given." }
+        div.scroll tabindex="0" role="region" aria-label="Confusion matrix" {
+            table.matrix.upright[upright] {
+                thead {
+                    tr {
+                        td {}
+                        @for class in classes { th scope="col" title=(class) { span { (class) } } }
+                    }
                 }
-                rect.cell-edge x=(px(at(answer))) y=(px(at(label))) width=(px(CELL)) height=(px(CELL)) {}
-                @if count > 0 {
-                    text x=(px(at(answer) + CELL / 2.0)) y=(px(at(label) + CELL / 2.0 + 4.0)) text-anchor="middle" { (count) }
+                tbody {
+                    @for (label, row) in classes.iter().zip(counts) {
+                        @let sum = row.iter().sum::<usize>().max(1);
+                        tr {
+                            th scope="row" title=(label) { span { (label) } }
+                            @for (answer, &n) in classes.iter().zip(row) {
+                                @let shade = (SHADES * n as f64 / sum as f64).round();
+                                td class={ "s" (shade) } title={ (label) " answered as " (answer) ": " (n) } { (count(n as i64)) }
+                            }
+                        }
+                    }
                 }
             }
         }
     };
-    frame(side + SLANT, side, "Confusion matrix", &says, &drawn)
+    html! {
+        @if n < FOLDED { (table) } @else { details { summary { "Matrix of " (n) " classes" } (table) } }
+    }
 }

@@ -82,7 +82,7 @@ fn names_that_look_like_markup_are_text() {
 
 #[test]
 fn ticks_are_round_numbers_within_the_axis() {
-    let axis = |low, high| Axis { low, high, from: 0.0, to: 1.0 };
+    let axis = |low, high| Axis { low, high, falling: false };
     assert_eq!(
         axis(0.0, 1.0).ticks(5).iter().map(|value| tick(*value)).collect::<Vec<_>>(),
         ["0", "0.2", "0.4", "0.6", "0.8", "1"]

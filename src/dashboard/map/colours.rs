@@ -8,6 +8,7 @@ use super::view::{Colour, View};
 use crate::dashboard::Inner;
 use crate::dashboard::computed::Seen;
 use crate::dashboard::refusal::Refusal;
+use crate::dashboard::tags;
 use crate::dashboard::visit::Visit;
 use crate::dashboard::words::percent;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
@@ -84,7 +85,7 @@ async fn stamp(inner: &Inner, project: &Project, colour: Colour, images: &str) -
             let version = inner.models.current(project.id).map(|published| published.number);
             format!("{config}/{version:?}/{images}")
         }
-        Colour::Tag => format!("{:?}/{images}", inner.storage.last_tagged_at().await.ok()),
+        Colour::Tag => format!("{}/{images}", tags::stamp(inner).await.unwrap_or_default()),
         Colour::Time => images.to_owned(),
     }
 }

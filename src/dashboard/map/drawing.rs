@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use maud::{Markup, html};
 
 use super::colours::{Colouring, NONE, STEPS, Scale};
+use crate::dashboard::charts::Plot;
 use crate::dashboard::words::count;
 use crate::domain::ids::TaskId;
 use crate::projection::SIDE;
@@ -13,11 +14,11 @@ use crate::queue::Map;
 /// Points of the SVG at most; of more every second, third and so on.
 const POINTS: usize = 2_000;
 
-/// Radius of a point that is not ranked, and what the first one has more; of 1,000.
-const RADIUS: f32 = 5.0;
-const MORE: f32 = 7.0;
+/// Radius of a point that is not ranked, and what the first one has more; CSS pixels.
+const RADIUS: f32 = 3.5;
+const MORE: f32 = 4.5;
 
-/// Numbers along the edges.
+/// Numbers along the edges, for whoever fills in a rectangle by hand.
 const TICKS: [u32; 5] = [0, 250, 500, 750, 1_000];
 
 /// How a colour is called in the stylesheet.
@@ -44,25 +45,32 @@ pub(super) fn svg(
         Some(colouring) => colouring.of(&map.tasks).collect(),
         None => vec![NONE; map.tasks.len()],
     };
-    let points = map.tasks.iter().zip(&map.places).zip(&colours).step_by(step);
-    html! {
-        // No picture as a whole: what is inside can be opened.
-        svg.chart.points role="group" viewBox="-40 -10 1050 1050" aria-label=(says) {
-            @for tick in TICKS {
-                text.quiet x=(tick) y="1035" text-anchor="middle" { (tick) }
-                text.quiet x="-12" y=(1_004 - tick) text-anchor="end" { (tick) }
-            }
-            rect.cell-edge x="0" y="0" width="1000" height="1000" {}
-            @for ((task, place), colour) in points {
-                a href=[opens(*task)] target="_blank" rel="noreferrer" {
-                    title { "Task " (task) }
-                    circle class=(class(scale, *colour)) cx=(format!("{:.1}", place[0])) cy=(format!("{:.1}", SIDE - place[1]))
-                        r=(format!("{:.1}", radius(sizes.get(task)))) {}
-                }
+    let points = map.tasks.iter().zip(&map.places).zip(colours).step_by(step);
+    let mut points: Vec<_> =
+        points.map(|((task, place), colour)| (*task, *place, colour, sizes.get(task))).collect();
+    // The grey below, what has a colour above.
+    points.sort_by_key(|(_, _, colour, size)| (*colour != NONE, *size));
+    let across = TICKS.map(|tick| (f64::from(tick) / 10.0, tick.to_string()));
+    let up = TICKS.map(|tick| (100.0 - f64::from(tick) / 10.0, tick.to_string()));
+    let field = html! {
+        @for (task, [x, y], colour, size) in points {
+            a href=[opens(task)] target="_blank" rel="noreferrer" {
+                title { "Task " (task) }
+                circle class=(class(scale, colour)) cx=(share(x)) cy=(share(SIDE - y)) r=(format!("{:.1}", radius(size))) {}
             }
         }
+    };
+    // No picture as a whole: what is inside can be opened.
+    let plot = Plot { shape: "map", role: "group", says, up: "", across: "", rows: &up, columns: &across };
+    html! {
+        (plot.around(&field))
         @if step > 1 { p.note { "Drawn is every " (step) ". image; with scripts the page draws all." } }
     }
+}
+
+/// A place as a share of the map's side.
+fn share(place: f32) -> String {
+    format!("{:.2}%", 100.0 * place / SIDE)
 }
 
 fn radius(size: Option<&u8>) -> f32 {
@@ -72,7 +80,7 @@ fn radius(size: Option<&u8>) -> f32 {
 /// What the colours mean; `none` says what it is to have none.
 pub(super) fn legend(scale: &Scale, none: &str) -> Markup {
     let dot = |class: String| {
-        html! { svg.chart.dot viewBox="0 0 12 12" aria-hidden="true" { circle class=(class) cx="6" cy="6" r="5" {} } }
+        html! { svg.dot viewBox="0 0 12 12" aria-hidden="true" { circle class=(class) cx="6" cy="6" r="5" {} } }
     };
     html! {
         ul.legend.map-legend aria-label="Colours" {

@@ -14,6 +14,7 @@ use crate::dashboard::assets;
 use crate::dashboard::computed::Seen;
 use crate::dashboard::layout::{Place, Tab, page, project_path, title_of};
 use crate::dashboard::refusal::Refusal;
+use crate::dashboard::tags;
 use crate::dashboard::visit::Visit;
 use crate::dashboard::words::of;
 use crate::domain::ids::TaskId;
@@ -37,17 +38,18 @@ struct Picture<'a> {
 
 pub(super) async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
     let project = visit.project().await?;
-    let view = wish.understood(&visit, &project)?;
+    let view = wish.understood(&visit, &project).await?;
     let (wanted, colouring, sizes) = tokio::join!(
-        drawn(&visit, &project, view.projection),
+        drawn(&visit, &project, view.projection, view.tag.as_deref()),
         colouring(&visit, &project, &view),
         points::sizes(&visit, &project)
     );
     let (mut seen, mut projection) = (wanted?, view.projection);
     if seen.made.is_none() && projection != Projection::Principal {
         projection = Projection::Principal;
-        seen = drawn(&visit, &project, projection).await?;
+        seen = drawn(&visit, &project, projection, view.tag.as_deref()).await?;
     }
+    let tags = visit.rooms().storage.tags().await?;
     let (visit, project, view) = (&visit, &project, &view);
     let colouring = colouring?;
     let picture = Picture { visit, project, view, drawn: seen, projection, colouring, sizes };
@@ -58,16 +60,22 @@ pub(super) async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse
         @if let Some(tagged) = wish.tagged {
             p.done role="status" { (of(i64::from(tagged), "image bears", "images bear")) " the tag now." }
         }
-        (form(project, view))
-        (picture.section())
-        (tag::form(visit, project, view, projection, stamp))
+        (tags::done(&wish.done))
+        (form(project, view, &tags::field(&tags, view.tag.as_deref())))
+        div.map-page {
+            (picture.section())
+            div.side {
+                (tag::form(visit, project, view, projection, stamp))
+                (tags::section(visit, project, &tags))
+            }
+        }
         script src=(assets::MAP_SCRIPT.path()) defer {}
     };
     Ok(page(visit, Place::Project(project, Tab::Map), &format!("Map of {}", title_of(project)), &body))
 }
 
 /// What to see: a plain form.
-fn form(project: &Project, view: &View) -> Markup {
+fn form(project: &Project, view: &View, tag: &Markup) -> Markup {
     html! {
         section.card aria-label="View" {
             form.inline method="get" action={ (project_path(project)) "/map" } {
@@ -96,6 +104,7 @@ fn form(project: &Project, view: &View) -> Markup {
                         }
                     }
                 }
+                (tag)
                 button.quiet type="submit" { "Show" }
             }
         }
@@ -154,7 +163,9 @@ impl Picture<'_> {
         let (shown, settled) = (map.tasks.len() as i64, map.settled as i64);
         html! {
             p {
-                (of(shown, "image", "images")) ", placed by "
+                (of(shown, "image", "images"))
+                @if let Some(tag) = &self.view.tag { " with the tag " strong { (tag) } }
+                ", placed by "
                 @match self.projection {
                     Projection::Principal => "the two axes of largest variance.",
                     Projection::Neighbours => "their neighbours.",

@@ -22,9 +22,9 @@ const MAGIC: [u8; 4] = *b"wvm1";
 /// Sends [`encode`]d points.
 pub(super) async fn send(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
     let project = visit.project().await?;
-    let view = wish.understood(&visit, &project)?;
+    let view = wish.understood(&visit, &project).await?;
     let (drawn, colouring, sizes) = tokio::join!(
-        drawn(&visit, &project, view.projection),
+        drawn(&visit, &project, view.projection, view.tag.as_deref()),
         colouring(&visit, &project, &view),
         sizes(&visit, &project)
     );
@@ -41,7 +41,7 @@ pub(super) async fn send(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse
 /// How large the points of the tasks are that come next: 255 for the first, 1 for the last one ranked.
 pub(super) async fn sizes(visit: &Visit, project: &Project) -> HashMap<TaskId, u8> {
     let own = project.strategy.as_deref().and_then(|name| name.parse().ok());
-    let ranking = ranking(visit, project, own).await.made.and_then(Result::ok);
+    let ranking = ranking(visit, project, own, None).await.made.and_then(Result::ok);
     ranking.map(|ranking| by_rank(&ranking)).unwrap_or_default()
 }
 

@@ -5,6 +5,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::dashboard::layout::project_path;
 use crate::dashboard::refusal::Refusal;
+use crate::dashboard::tags;
 use crate::dashboard::visit::Visit;
 use crate::domain::label_config::HeadSpec;
 use crate::projection::Projection;
@@ -26,6 +27,11 @@ pub(super) struct Wish {
     projection: Option<String>,
     colour: Option<String>,
     head: Option<String>,
+    /// Show only images that bear it.
+    tag: Option<String>,
+    /// What was done with a tag just now.
+    #[serde(default)]
+    pub done: String,
     /// Images that were tagged just now.
     #[serde(default)]
     pub tagged: Option<u32>,
@@ -39,6 +45,8 @@ pub(super) struct View {
     pub head: Option<HeadSpec>,
     /// All there are to choose from.
     pub heads: Vec<HeadSpec>,
+    /// The tag whose images alone are shown.
+    pub tag: Option<String>,
 }
 
 impl Colour {
@@ -61,14 +69,20 @@ impl Colour {
 }
 
 impl Wish {
-    pub fn new(projection: &str, colour: &str, head: &str) -> Self {
+    pub fn new(projection: &str, colour: &str, head: &str, tag: &str) -> Self {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        Self { projection: some(projection), colour: some(colour), head: some(head), tagged: None }
+        Self {
+            projection: some(projection),
+            colour: some(colour),
+            head: some(head),
+            tag: some(tag),
+            ..Self::default()
+        }
     }
 
     /// # Errors
-    /// It names a projection, colour or head that there is not.
-    pub fn understood(&self, visit: &Visit, project: &Project) -> Result<View, Refusal> {
+    /// It names a projection, colour, head or tag that there is not, or the database does not answer.
+    pub async fn understood(&self, visit: &Visit, project: &Project) -> Result<View, Refusal> {
         let projection = match self.projection.as_deref() {
             None => Projection::Principal,
             Some(name) => {
@@ -97,7 +111,8 @@ impl Wish {
                 Some(head.ok_or_else(|| Refusal::not_found("head", name))?.clone())
             }
         };
-        Ok(View { projection, colour, head, heads })
+        let tag = tags::chosen(visit.rooms(), self.tag.as_deref()).await?;
+        Ok(View { projection, colour, head, heads, tag })
     }
 }
 
@@ -114,6 +129,9 @@ impl View {
         query.append_pair("projection", projection.name()).append_pair("colour", self.colour.name());
         if !self.head_name().is_empty() {
             query.append_pair("head", self.head_name());
+        }
+        if let Some(tag) = &self.tag {
+            query.append_pair("tag", tag);
         }
         format!("{}/map{below}?{}", project_path(project), query.finish())
     }

@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
-use crate::dashboard::charts::{self, Bar, Bin};
+use crate::dashboard::charts::{self, Bar};
+use crate::dashboard::thresholds;
 use crate::dashboard::words::{count, percent};
 use crate::eval::suspects::{STABLE_KAPPA, StopHint};
 use crate::models::HeadCard;
 
-const NOT_MEASURED: &str = "Not measured for this version; the next training measures it.";
-
-pub(super) fn stop(hint: &StopHint) -> Markup {
+pub(super) fn stop(card: &HeadCard, hint: &StopHint) -> Markup {
+    if let Err(why) = thresholds::stop(card) {
+        return html! { p.lead { "Go on labelling." } p.note { (why) } };
+    }
     let kappas: Vec<String> = hint.kappas.iter().map(|kappa| format!("{kappa:.3}")).collect();
     html! {
         p.lead { @if hint.may_stop { span.good { "It may stop." } } @else { "Go on labelling." } }
@@ -28,48 +30,43 @@ pub(super) fn stop(hint: &StopHint) -> Markup {
 }
 
 pub(super) fn confusion(card: &HeadCard) -> Markup {
+    if let Err(why) = thresholds::told(card) {
+        return html! { p.note { (why) } };
+    }
     if card.confusion.is_empty() {
-        return html! { p.note { (NOT_MEASURED) } };
+        return html! { p.note { "Not kept for multiple choice, nor for more than 50 classes." } };
     }
     html! {
         (charts::matrix(&card.classes, &card.confusion))
         p.note { "Rows are labels, columns are answers of models that had not seen the label." }
-        details {
-            summary { "Figures" }
-            div.scroll tabindex="0" role="region" aria-label="Figures of the confusion matrix" {
-                table {
-                    thead { tr { th { "Label" } @for class in &card.classes { th.number { (class) } } } }
-                    tbody {
-                        @for (class, row) in card.classes.iter().zip(&card.confusion) {
-                            tr { th { (class) } @for &n in row { td.number { (count(n as i64)) } } }
-                        }
-                    }
-                }
-            }
-        }
     }
 }
 
 pub(super) fn recall(card: &HeadCard) -> Markup {
-    let Some(told) = &card.evaluation else { return html! { p.note { (NOT_MEASURED) } } };
-    let bars: Vec<Bar> = card
-        .classes
-        .iter()
-        .zip(&told.recall)
-        .map(|(class, recall)| Bar {
+    let told = match thresholds::told(card) {
+        Ok(told) => told,
+        Err(why) => return html! { p.note { (why) } },
+    };
+    let classes = card.classes.iter().zip(&told.recall).zip(&told.support);
+    // Counts, since a class may have few labels where all have many.
+    let bars: Vec<Bar> = classes
+        .map(|((class, recall), &n)| Bar {
             name: class.clone(),
             share: *recall,
-            figure: recall.map_or_else(|| "no label".to_owned(), percent),
+            figure: recall.map_or_else(
+                || "no label".to_owned(),
+                |recall| format!("{} of {}", count((recall * n as f64).round() as i64), count(n as i64)),
+            ),
         })
         .collect();
     html! {
         (charts::bars("Recall by class", &bars))
-        p.note { "Share of each class's labels that were found, out of fold." }
+        p.note { "Labels of each class that were found, out of fold." }
     }
 }
 
 pub(super) fn labels(card: &HeadCard) -> Markup {
-    let Some(told) = &card.evaluation else { return html! { p.note { (NOT_MEASURED) } } };
+    let Some(told) = &card.evaluation else { return html! { p.note { "Not counted for this version." } } };
     let most = told.support.iter().copied().max().unwrap_or(0).max(1);
     let bars: Vec<Bar> = card
         .classes
@@ -85,16 +82,12 @@ pub(super) fn labels(card: &HeadCard) -> Markup {
 }
 
 pub(super) fn calibration(card: &HeadCard) -> Markup {
-    if card.calibration.is_empty() {
-        return html! { p.note { (NOT_MEASURED) } };
-    }
-    let bins: Vec<Bin> = card
-        .calibration
-        .iter()
-        .map(|bin| Bin { n: bin.n, certainty: bin.certainty, right: bin.right })
-        .collect();
+    let dots = match thresholds::calibration(&card.calibration) {
+        Ok(dots) => dots,
+        Err(why) => return html! { p.note { (why) } },
+    };
     html! {
-        (charts::calibration(&bins))
+        (charts::calibration(&dots))
         p.note { "On the dashed line answers of 80 % certainty are right in 80 % of cases; larger dots hold more of them." }
         @if let Some(told) = &card.evaluation {
             dl.facts {

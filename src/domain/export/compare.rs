@@ -11,13 +11,15 @@ use crate::domain::label_config::{HeadSpec, LabelConfig};
 /// Names a message repeats.
 const SHOWN_NAMES: usize = 8;
 
-/// Checks that the answers are to the label config's questions: that its heads are answered if others are, and by no
-/// class it lacks. Answers to further questions are let be where all of its own have some.
+/// Checks that the answers are to the label config's questions: that its heads are answered if others are, and by classes it
+/// has. Answers to further questions are let be where all of its own have some, and so are answers by further classes where
+/// others are by its own: what they teach nothing for, [`UnusedAnswers`](crate::domain::annotation::UnusedAnswers) says.
 ///
 /// # Errors
 /// [`ExportError::OtherConfig`] names what doesn't match.
 pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError> {
     let mut answered: BTreeSet<&str> = BTreeSet::new();
+    let mut known = false;
     let mut foreign: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut unknown: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let regions = tasks.iter().flat_map(|task| &task.annotations).flat_map(|answer| &answer.result);
@@ -27,14 +29,16 @@ pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError
         match config.heads.iter().find(|head| head.from_name == name) {
             Some(head) => {
                 answered.insert(&head.from_name);
-                let missing = choices.iter().filter(|choice| !stands_for(head, choice)).map(text);
-                unknown.entry(name).or_default().extend(missing);
+                let missing: Vec<&Value> =
+                    choices.iter().filter(|choice| !stands_for(head, choice)).collect();
+                known |= missing.len() < choices.len();
+                unknown.entry(name).or_default().extend(missing.into_iter().map(text));
             }
             None => foreign.entry(name).or_default().extend(choices.iter().map(text)),
         }
     }
     unknown.retain(|_, classes| !classes.is_empty());
-    if let Some((head, classes)) = unknown.first_key_value() {
+    if let Some((head, classes)) = unknown.first_key_value().filter(|_| !known) {
         let known = config.heads.iter().filter(|spec| spec.from_name == *head).flat_map(|spec| &spec.classes);
         return Err(ExportError::OtherConfig(format!(
             "it answers `{}` with {}, the label config has {}",

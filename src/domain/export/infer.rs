@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Answered, ExportError};
+use crate::domain::field::shown;
 use crate::domain::label_config::{ChoiceKind, Class, HeadSpec, LabelConfig};
 
 /// Endings of image files.
@@ -43,7 +44,7 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     if asked.is_empty() {
         return Err(wrong("no question is answered with two different choices"));
     }
-    let image_key = image_key(tasks).ok_or_else(|| wrong("several keys of its data may hold the image"))?;
+    let image_key = image_key(tasks).map_err(ExportError::NoConfig)?;
     let heads = asked.into_iter().map(|(name, asked)| HeadSpec {
         from_name: name.to_owned(),
         to_name: asked.to_name,
@@ -52,6 +53,7 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
         classes: asked.classes.into_iter().map(flat).collect(),
         score_threshold: None,
         skip: false,
+        when: Vec::new(),
     });
     Ok(LabelConfig { heads: heads.collect(), ignored: Vec::new() })
 }
@@ -60,17 +62,25 @@ fn flat(name: String) -> Class {
     Class { value: name.clone(), name, path: Vec::new(), predicted_values: Vec::new() }
 }
 
-/// The one key whose values all look like images; else the only key with text.
-fn image_key(tasks: &[Answered]) -> Option<String> {
-    let keys = tasks.first()?.task.data.keys();
-    let all = |key: &str, fits: fn(&str) -> bool| {
-        tasks.iter().all(|task| task.task.data.get(key).and_then(Value::as_str).is_some_and(fits))
+/// The key under which most tasks have what looks like an image; else the only key with text.
+fn image_key(tasks: &[Answered]) -> Result<String, String> {
+    let with = |fits: fn(&str) -> bool| -> Vec<String> {
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for (key, value) in tasks.iter().flat_map(|task| &task.task.data) {
+            *counts.entry(key).or_default() += usize::from(value.as_str().is_some_and(fits));
+        }
+        let most = counts.values().copied().max().unwrap_or_default();
+        let first = counts.into_iter().filter(|(_, count)| *count == most && 2 * most > tasks.len());
+        first.map(|(key, _)| key.clone()).collect()
     };
-    let images: Vec<&String> = keys.clone().filter(|key| all(key, looks_like_image)).collect();
-    let texts: Vec<&String> = keys.filter(|key| all(key, |_| true)).collect();
+    let (images, texts) = (with(looks_like_image), with(|_| true));
     match (images.as_slice(), texts.as_slice()) {
-        ([key], _) | ([], [key]) => Some((*key).clone()),
-        _ => None,
+        ([key], _) | ([], [key]) => Ok(key.clone()),
+        ([], _) => Err("no key of its data holds the address of an image in most of its tasks".to_owned()),
+        (several, _) => {
+            let named: Vec<String> = several.iter().map(|key| format!("`{}`", shown(key))).collect();
+            Err(format!("several keys of its data may hold the image: {}", named.join(", ")))
+        }
     }
 }
 

@@ -31,34 +31,37 @@ fn both_formats_say_the_same() {
             .iter()
             .map(|row| {
                 let head = &config.heads[0];
-                let source = row.task.image_source(&head.image_key).unwrap().to_owned();
+                let source = row.task.image_source(&head.image_key).unwrap().into_owned();
                 (source, consensus(&row.annotations, head))
             })
             .collect()
     };
-    let (full, min) = (answers(read_json(&full).unwrap()), answers(read_min(&min, &config).unwrap()));
+    let (full, min) = (answers(read_json(&full).tasks), answers(read_min(&min, &config).tasks));
     assert_eq!(full, min);
     assert_eq!(full[1], ("/data/upload/1/2.png".to_owned(), Some(Target::Single(1))));
 }
 
 #[test]
 fn another_label_config_is_named() {
-    let said = |rows: &[Value]| check(&read_json(rows).unwrap(), &config()).unwrap_err().to_string();
+    let said = |rows: &[Value]| check(&read_json(rows).tasks, &config()).unwrap_err().to_string();
     let foreign = said(&[task(1, "sky", "rain")]);
     assert!(foreign.contains("it answers `sky`, the label config asks `weather`"), "{foreign}");
-    let fog = said(&[task(1, "weather", "rain"), task(2, "weather", "fog")]);
+    let fog = said(&[task(2, "weather", "fog")]);
     assert!(fog.contains("it answers `weather` with `fog`, the label config has `rain`, `shine`"), "{fog}");
+    // One class more beside ours is named elsewhere.
+    let more = [task(1, "weather", "rain"), task(2, "weather", "fog")];
+    assert_eq!(check(&read_json(&more).tasks, &config()), Ok(()));
     // A further question beside all of ours does no harm.
     let both = [task(1, "weather", "rain"), task(2, "sky", "blue")];
-    assert_eq!(check(&read_json(&both).unwrap(), &config()), Ok(()));
+    assert_eq!(check(&read_json(&both).tasks, &config()), Ok(()));
 }
 
 #[test]
 fn a_label_config_is_told_from_answers() {
-    let tasks = read_json(&[task(1, "weather", "rain"), task(2, "weather", "shine")]).unwrap();
+    let tasks = read_json(&[task(1, "weather", "rain"), task(2, "weather", "shine")]).tasks;
     let told = infer(&tasks).unwrap();
     assert_eq!((told.heads[0].image_key.as_str(), told.digest()), ("image", config().digest()));
-    let one = read_json(&[task(1, "weather", "rain")]).unwrap();
+    let one = read_json(&[task(1, "weather", "rain")]).tasks;
     assert!(infer(&one).unwrap_err().to_string().contains("two different choices"));
 }
 
@@ -70,6 +73,49 @@ fn what_is_no_export_is_refused() {
     ] {
         assert!(rows(&export).unwrap_err().to_string().contains(words));
     }
-    let error = read_json(&[task(1, "weather", "rain"), json!({"data": {}})]).unwrap_err().to_string();
+    let error =
+        read_json(&[task(1, "weather", "rain"), json!({"data": {}})]).whole().unwrap_err().to_string();
     assert!(error.starts_with("task 1 of the list: task has no field `id`"), "{error}");
+}
+
+#[test]
+fn one_odd_row_takes_no_other_with_it() {
+    let mut odd = task(4, "weather", "rain");
+    odd["annotations"][0] = Value::Null;
+    let mut text_id = task(5, "weather", "rain");
+    text_id["id"] = json!("5");
+    let mut no_image = task(6, "weather", "shine");
+    no_image["data"] = json!({"camera": "roof"});
+    let rows = [
+        task(1, "weather", "rain"),
+        json!({"data": {}}),
+        odd,
+        text_id,
+        no_image,
+        task(7, "weather", "shine"),
+    ];
+    let read = read_json(&rows);
+    let ids: Vec<i64> = read.tasks.iter().map(|row| row.task.id.0).collect();
+    assert_eq!(ids, [1, 4, 6, 7]);
+    let problems: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "task 1 of the list: task has no field `id`",
+            "task 2 of the list: annotation is null, expected an object",
+            "task 3 of the list: field `id` of task is a string, expected an integer",
+        ]
+    );
+    // The image's key is that of most tasks.
+    assert_eq!(infer(&read.tasks).unwrap().heads[0].image_key, "image");
+    let two = |other: &str| {
+        let mut row = task(1, "weather", "rain");
+        row["data"] = json!({"image": "a.png", "thumbnail": other});
+        let mut next = task(2, "weather", "shine");
+        next["data"] = row["data"].clone();
+        infer(&read_json(&[row, next]).tasks)
+    };
+    let error = two("b.png").unwrap_err().to_string();
+    assert!(error.contains("several keys of its data may hold the image: `image`, `thumbnail`"), "{error}");
+    assert_eq!(two("north").unwrap().heads[0].image_key, "image");
 }

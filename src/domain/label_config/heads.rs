@@ -1,7 +1,9 @@
 //! The `<Choices>` tags of a document, as heads.
 
-use super::{ChoiceKind, HeadSpec, LabelConfig, LabelConfigError, classes, xml};
+use super::classes::{self, NameBudget};
+use super::{ChoiceKind, HeadSpec, LabelConfig, LabelConfigError, visible, xml};
 use crate::domain::field::shown;
+use crate::domain::task::{is_of_variable, variables};
 use roxmltree::{Document, Node};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -24,9 +26,12 @@ pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigEr
     let named = tags.iter().filter(|tag| xml::attribute(**tag, "toName").is_none());
     let objects = named.filter_map(|tag| Some((xml::attribute(*tag, "name")?, *tag))).collect();
     let mut config = LabelConfig { heads: Vec::new(), ignored: Vec::new() };
-    let mut names = HashSet::new();
+    let (mut names, mut budget) = (HashSet::new(), NameBudget::default());
     for tag in choices {
-        add(&mut config, tag, &objects, &mut names);
+        add(&mut config, tag, &objects, &mut names, &mut budget);
+    }
+    for (name, reason) in visible::resolve(&mut config.heads) {
+        config.ignored.push(format!("`<Choices name=\"{}\">`: {reason}", shown(&name)));
     }
     config.ignored.truncate(MAX_REASONS);
     if config.heads.is_empty() {
@@ -40,6 +45,7 @@ fn add<'a>(
     tag: Node<'a, '_>,
     objects: &HashMap<&str, Node>,
     names: &mut HashSet<&'a str>,
+    budget: &mut NameBudget,
 ) {
     let name = xml::attribute(tag, "name").unwrap_or_default();
     let mut ignore = |reason: String| {
@@ -56,7 +62,7 @@ fn add<'a>(
     if config.heads.len() == MAX_HEADS {
         return ignore(format!("there are more than {MAX_HEADS} `<Choices>`"));
     }
-    match head(name, tag, objects) {
+    match head(name, tag, objects, budget) {
         Ok((head, reasons)) => {
             reasons.into_iter().for_each(&mut ignore);
             config.heads.push(head);
@@ -70,18 +76,21 @@ fn head(
     name: &str,
     tag: Node<'_, '_>,
     objects: &HashMap<&str, Node>,
+    budget: &mut NameBudget,
 ) -> Result<(HeadSpec, Vec<String>), String> {
     whole_image(tag)?;
     let kind = kind(tag)?;
+    let (when, others) = visible::conditions(tag);
     let (to_name, image_key) = image(tag, objects)?;
-    let (classes, mut ignored) = classes::read(tag)?;
+    let (classes, mut ignored) = classes::read(tag, budget)?;
     let score_threshold = threshold(tag).unwrap_or_else(|reason| {
         ignored.push(reason);
         None
     });
+    ignored.extend(others);
     let skip = xml::is_true(tag, "model_skip");
     let from_name = name.to_owned();
-    Ok((HeadSpec { from_name, to_name, image_key, kind, classes, score_threshold, skip }, ignored))
+    Ok((HeadSpec { from_name, to_name, image_key, kind, classes, score_threshold, skip, when }, ignored))
 }
 
 /// Refuses `<Choices>` that label less or more than one image of known classes.
@@ -105,12 +114,11 @@ fn whole_image(tag: Node<'_, '_>) -> Result<(), String> {
 }
 
 fn kind(tag: Node<'_, '_>) -> Result<ChoiceKind, String> {
-    match xml::attribute(tag, "choice").unwrap_or("single") {
+    let written = xml::attribute(tag, "choice").unwrap_or("single");
+    match written.trim().to_ascii_lowercase().as_str() {
         "single" | "single-radio" => Ok(ChoiceKind::Single),
         "multiple" => Ok(ChoiceKind::Multiple),
-        other => {
-            Err(format!("`choice=\"{}\"` is none of `single`, `single-radio`, `multiple`", shown(other)))
-        }
+        _ => Err(format!("`choice=\"{}\"` is none of `single`, `single-radio`, `multiple`", shown(written))),
     }
 }
 
@@ -135,10 +143,14 @@ fn image(tag: Node<'_, '_>, objects: &HashMap<&str, Node>) -> Result<(String, St
         ));
     }
     let value = xml::attribute(*object, "value").unwrap_or_default();
-    match value.strip_prefix('$') {
-        Some(key) if !key.is_empty() && !key.contains(['$', '{']) => Ok((to_name.to_owned(), key.to_owned())),
-        _ => Err(format!(
-            "`<Image name=\"{to}\">` has `value=\"{}\"`, expected `$key` of the data",
+    let is_plain = |key: &str| !key.is_empty() && !key.contains('{') && key.chars().all(is_of_variable);
+    match value.strip_prefix('$').filter(|key| is_plain(key)) {
+        Some(key) => Ok((to_name.to_owned(), key.to_owned())),
+        None if !value.contains('{') && !variables(value).is_empty() => {
+            Ok((to_name.to_owned(), value.to_owned()))
+        }
+        None => Err(format!(
+            "`<Image name=\"{to}\">` has `value=\"{}\"`, expected `$key` of the data, or an address with it",
             shown(value)
         )),
     }

@@ -147,7 +147,7 @@ fn what_this_backend_cannot_classify_is_refused_with_the_reason() {
         ),
         (
             format!(r#"<Image name="c" value="http://x/y.png"/><Choices name="n" toName="c">{two}"#),
-            "`<Image name=\"c\">` has `value=\"http://x/y.png\"`, expected `$key` of the data",
+            "`<Image name=\"c\">` has `value=\"http://x/y.png\"`, expected `$key` of the data, or an address with it",
         ),
         (
             format!(r#"<Repeater on="$list"><Choices name="n" toName="image">{two}</Repeater>"#),
@@ -171,6 +171,24 @@ fn what_this_backend_cannot_classify_is_refused_with_the_reason() {
         let config = parse(&format!("{choices}{good}"));
         assert_eq!(config.heads.len(), 1, "the other head is still there");
         assert_eq!(config.ignored, [format!("`<Choices name=\"n\">`: {reason}")]);
+    }
+}
+
+#[test]
+fn conditions_that_no_answer_tells_leave_a_question_visible_and_are_named() {
+    let config = parse(
+        r#"<Choices name="a" toName="image" visibleWhen="no-region-selected"><Choice value="x"/><Choice value="y"/></Choices>
+        <Choices name="b" toName="image" visibleWhen="choice-selected" whenTagName="boxes"><Choice value="x"/><Choice value="y"/></Choices>
+        <View whenRole="reviewer"><Choices name="c" toName="image"><Choice value="x"/><Choice value="y"/></Choices></View>"#,
+    );
+    assert!(config.heads.len() == 3 && config.heads.iter().all(|head| head.when.is_empty()));
+    let said = config.ignored.join("\n");
+    for words in [
+        "`visibleWhen=\"no-region-selected\"` is told by no answer",
+        "by the answer to `boxes`",
+        "`whenRole` is not looked at",
+    ] {
+        assert!(said.contains(words), "{said}");
     }
 }
 

@@ -4,9 +4,9 @@ use super::LabelConfigError;
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// Largest label config read, in bytes. Real ones have a few thousand.
-pub const MAX_CONFIG_BYTES: usize = 10_000_000;
+pub const MAX_CONFIG_BYTES: usize = 1_000_000;
 /// Most XML nodes (tags, texts, comments) of a label config; bounds memory, about 100 bytes each.
-pub const MAX_NODES: u32 = 200_000;
+pub const MAX_NODES: u32 = 100_000;
 /// Deepest nesting of tags, so that looking at a tag's parents stays cheap.
 pub const MAX_DEPTH: usize = 256;
 /// Most attributes of one tag: the parser compares each with each to find doubles.

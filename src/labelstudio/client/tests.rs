@@ -17,6 +17,7 @@ fn client_with_timeout(base: &str, token: &str, timeout: Duration) -> Client {
         token: Some(SecretString::from(token)),
         connect_timeout: Duration::from_secs(5),
         timeout,
+        proxy: None,
     })
     .unwrap()
 }
@@ -237,6 +238,7 @@ async fn without_an_address_or_a_token_the_missing_setting_is_named() {
             token: token.map(SecretString::from),
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
+            proxy: None,
         })
         .unwrap();
         assert!(!client.is_configured());

@@ -42,7 +42,7 @@ impl Inner {
     /// the same host.
     fn after_redirect<'a>(&self, url: &Url, next: &Url, along: Along<'a>) -> Result<Along<'a>, ImageProblem> {
         if !matches!(next.scheme(), "http" | "https") {
-            return Err(ImageProblem::Scheme { scheme: wire::one_line(next.scheme(), 20) });
+            return Err(ImageProblem::RedirectsTo { scheme: wire::one_line(next.scheme(), 20) });
         }
         let same_host = url.origin() == next.origin();
         match along {
@@ -112,7 +112,13 @@ impl Inner {
         let of_label_studio = matches!(along, Along::Token);
         if !status.is_success() {
             let retry_after = wire::retry_after(response.headers());
-            let answer = if of_label_studio { wire::complaint(response).await } else { status.to_string() };
+            let answer = match of_label_studio {
+                true => wire::complaint(response).await,
+                false => match wire::said(response).await {
+                    said if said.is_empty() => status.to_string(),
+                    said => format!("{status}: `{said}`"),
+                },
+            };
             if of_label_studio && status == StatusCode::UNAUTHORIZED {
                 return Err(self.client.refused(answer).into());
             }
@@ -122,6 +128,9 @@ impl Inner {
         let content_type = response.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         if of_label_studio && content_type.to_ascii_lowercase().starts_with(b"text/html") {
             return Err(ImageProblem::WebPage);
+        }
+        if let Some(what) = no_picture(content_type) {
+            return Err(ImageProblem::NotAPicture { what });
         }
         let body = wire::read(response, self.max_image_bytes).await.map_err(|error| match error {
             ReadError::TooLarge { bytes } => ImageProblem::TooLarge { bytes, limit: self.max_image_bytes },
@@ -137,4 +146,13 @@ impl Inner {
         }
         ImageProblem::Unreachable { url: wire::shown(url), reason: wire::reason(error) }
     }
+}
+
+/// What a content type says that is no picture and may never end.
+fn no_picture(content_type: &[u8]) -> Option<&'static str> {
+    let kind = content_type.to_ascii_lowercase();
+    if kind.starts_with(b"multipart/x-mixed-replace") {
+        return Some("a stream of pictures without end");
+    }
+    kind.starts_with(b"video/").then_some("a video")
 }

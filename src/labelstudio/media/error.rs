@@ -31,6 +31,14 @@ pub enum ImageProblem {
         "addresses that start with `{scheme}:` are not fetched; use http(s), data:, s3://, gs:// or azure-blob://"
     )]
     Scheme { scheme: String },
+    #[error("`{shown}` stands where the address should: the import left it empty; correct the task's data")]
+    Placeholder { shown: String },
+    #[error(
+        "its address redirects to `{scheme}:`, which is not followed; put the address it ends at into the task"
+    )]
+    RedirectsTo { scheme: String },
+    #[error("its address gives {what}; use the address of one picture")]
+    NotAPicture { what: &'static str },
     #[error("`{shown}` is a file's path; upload the image or sync its folder as Local Files in Label Studio")]
     FilePath { shown: String },
     #[error("`{shown}` leads out of Label Studio's files; correct the task's data")]
@@ -45,7 +53,11 @@ pub enum ImageProblem {
     Unreachable { url: String, reason: String },
     #[error("did not come within {} s; check its host or raise --image-timeout-seconds", limit.as_secs_f32())]
     TimedOut { limit: Duration },
-    #[error("{url} answered {answer}; {}", hint(*status, *retry_after))]
+    #[error(
+        "host `{host}` did not answer three times and is left alone for {seconds} s; check it, or the address"
+    )]
+    SilentHost { host: String, seconds: u64 },
+    #[error("{url} answered {answer}; {}", hint(*status, *retry_after, answer))]
     Status { url: String, status: u16, answer: String, retry_after: Option<Duration> },
     #[error("Label Studio answered with a web page instead of a file; check LABEL_STUDIO_URL")]
     WebPage,
@@ -104,8 +116,16 @@ fn megabytes(bytes: u64) -> String {
 }
 
 /// What to do about an image host's status.
-fn hint(status: u16, retry_after: Option<Duration>) -> String {
+fn hint(status: u16, retry_after: Option<Duration>, answer: &str) -> String {
+    let answer = answer.to_ascii_lowercase();
+    let says = |word: &str| answer.contains(word);
     let hint = match (status, retry_after) {
+        (400..500, _) if says("expired") => {
+            "the signed link has expired: import the task again, or let Label Studio sign it anew (cloud storage)"
+        }
+        (400..500, _) if says("user-agent") || says("user agent") => {
+            "the host refuses programs that do not call themselves a browser; host the image elsewhere or upload it"
+        }
         (429 | 500.., Some(wait)) => return format!("try again in {} s, as it asks", wait.as_secs()),
         (401 | 403, _) => "give the project a task data login, or this program access",
         (404 | 410, _) => "the file is gone, or the address is wrong",

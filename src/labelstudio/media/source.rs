@@ -91,12 +91,20 @@ pub(super) enum StoredFile {
     Stored(String),
 }
 
+/// What programs write where they have no value.
+const PLACEHOLDERS: [&str; 7] = ["undefined", "null", "none", "nan", "n/a", "#n/a", "nil"];
+
 impl<'a> Source<'a> {
     /// Reads an address. `base` is Label Studio's, if configured.
     pub(super) fn parse(text: &'a str, base: Option<&Url>) -> Result<Self, ImageProblem> {
         let text = text.trim();
         if text.is_empty() {
             return Err(ImageProblem::NoAddress);
+        }
+        if PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
+            || text.starts_with('$')
+        {
+            return Err(ImageProblem::Placeholder { shown: one_line(text, MAX_TYPE_CHARS) });
         }
         if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
             return Ok(Self::Data(text));

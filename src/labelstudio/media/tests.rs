@@ -26,6 +26,7 @@ fn media(config: MediaConfig, label_studio: Option<&str>) -> Media {
         token: label_studio.map(|_| SecretString::from(TOKEN)),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
+        proxy: None,
     })
     .unwrap();
     Media::new(config, &client).unwrap()
@@ -82,6 +83,63 @@ async fn each_kind_of_file_is_fetched_from_label_studio_with_the_token() {
     }
     let error = media.fetch(None, "s3://bucket/a.png", None).await.expect_err("no task").to_string();
     assert!(error.contains("save the task first"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_names_its_true_cause() {
+    let server = MockServer::start().await;
+    let answers = |status: u16, kind: &str, body: &str| {
+        ResponseTemplate::new(status).set_body_raw(body.as_bytes().to_vec(), kind)
+    };
+    let expired = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
+    for (at, answer, words) in [
+        (
+            "/a",
+            answers(403, "application/xml", expired),
+            "403 Forbidden: `Request has expired`; the signed link has expired",
+        ),
+        ("/b", answers(403, "text/plain", "Please set a User-Agent"), "do not call themselves a browser"),
+        (
+            "/c",
+            answers(403, "text/html", "<html>no</html>"),
+            "answered 403 Forbidden; give the project a task data login",
+        ),
+        ("/d", to("data:image/png;base64,AAAA"), "redirects to `data:`, which is not followed"),
+        (
+            "/e",
+            answers(200, "multipart/x-mixed-replace; boundary=x", "x"),
+            "a stream of pictures without end",
+        ),
+        ("/f", answers(200, "video/mp4", "x"), "gives a video"),
+    ] {
+        mount(&server, at, answer).await;
+        let error = failure(&media(config(), None), &format!("{}{at}", server.uri())).await;
+        assert!(error.contains(words), "{error}");
+    }
+    for placeholder in ["undefined", "NULL", "None", "$image", "#N/A"] {
+        let error = failure(&media(config(), None), placeholder).await;
+        assert!(error.contains("the import left it empty"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_never_answers_costs_the_images_of_others_nothing() {
+    let (dead, good) = (MockServer::start().await, MockServer::start().await);
+    let never = image().set_delay(Duration::from_secs(60));
+    Mock::given(method("GET")).respond_with(never).mount(&dead).await;
+    mount(&good, "/a.png", image()).await;
+    let media = media(MediaConfig { image_timeout: Duration::from_secs(1), ..config() }, None);
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let (media, source) = (media.clone(), format!("{}/{number}.png", dead.uri()));
+        waiting.spawn(async move { failure(&media, &source).await });
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(media.fetch(None, &format!("{}/a.png", good.uri()), None).await.unwrap(), IMAGE);
+    let told = waiting.join_all().await;
+    let late = told.iter().filter(|error| error.contains("did not come within")).count();
+    let alone = told.iter().filter(|error| error.contains("is left alone for 60 s")).count();
+    assert!(late + alone == 50 && (3..=6).contains(&late), "{late} late, {alone} not tried: {told:#?}");
 }
 
 #[tokio::test]
@@ -183,7 +241,7 @@ async fn redirects_end_somewhere() {
     let error = failure(&media, &format!("{}/0", server.uri())).await;
     assert!(error.contains("/0 redirects more than 5 times"), "{error}");
     let error = failure(&media, &format!("{}/file", server.uri())).await;
-    assert!(error.contains("`file:` are not fetched"), "{error}");
+    assert!(error.contains("redirects to `file:`, which is not followed"), "{error}");
 }
 
 #[tokio::test]
@@ -304,6 +362,7 @@ async fn a_root_that_is_not_there_is_named() {
         token: None,
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(5),
+        proxy: None,
     })
     .unwrap();
     let error = Media::new(config, &client).err().expect("no folder").to_string();

@@ -15,6 +15,8 @@ pub(super) struct Stored {
     /// JSON.
     pub result: String,
     pub was_cancelled: bool,
+    /// Submitted without any choice.
+    pub empty: bool,
     pub ground_truth: bool,
     pub completed_by: Option<i64>,
     pub updated_at: i64,
@@ -36,6 +38,8 @@ pub(super) struct Merge {
     touched: BTreeSet<i64>,
     now: i64,
     truth_since: Option<i64>,
+    /// Those of the delivery that were submitted without any choice.
+    pub empty: BTreeSet<AnnotationId>,
     pub added: u64,
     pub relabelled: u64,
     pub removed: u64,
@@ -52,6 +56,7 @@ impl Merge {
             touched: BTreeSet::new(),
             now,
             truth_since,
+            empty: BTreeSet::new(),
             added: 0,
             relabelled: 0,
             removed: 0,
@@ -68,6 +73,7 @@ impl Merge {
             task: Some(annotation.task.0),
             result: to_text(&annotation.result)?,
             was_cancelled: annotation.was_cancelled,
+            empty: self.empty.contains(&annotation.id),
             ground_truth: annotation.ground_truth,
             completed_by: annotation.completed_by,
             updated_at: annotation.updated_at,
@@ -105,6 +111,7 @@ impl Merge {
                 task: None,
                 result: "[]".to_owned(),
                 was_cancelled: false,
+                empty: false,
                 ground_truth: false,
                 completed_by: None,
                 updated_at: 0,

@@ -1,6 +1,6 @@
 //! Into the queue and out of it: coalescing, due times, claims.
 
-use super::{Job, JobRequest, MAX_ATTEMPTS, lock};
+use super::{Job, JobRequest, MAX_ATTEMPTS, PULL_AND_TRAIN, TRAIN, lock};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::storage::projects::{self, Project};
 use crate::storage::sql::clean;
@@ -104,9 +104,28 @@ impl Storage {
         .bind(id.0)
         .fetch_optional(&mut *tx)
         .await?;
+        if let Some(job) = &job {
+            take_place_of_queued(&mut tx, job, now).await?;
+        }
         tx.commit().await?;
         Ok(job)
     }
+}
+
+/// What a queued training would learn, one that begins with the export learns too.
+async fn take_place_of_queued(tx: &mut Tx, job: &Job, now: i64) -> Result<()> {
+    if job.kind == PULL_AND_TRAIN {
+        sqlx::query(
+            "UPDATE jobs SET state = 'cancelled', finished_at = $1
+             WHERE project_id = $2 AND kind = $3 AND state = 'queued'",
+        )
+        .bind(now)
+        .bind(job.project.0)
+        .bind(TRAIN)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
 }
 
 async fn give_up_if_poisoned(tx: &mut Tx, id: JobId, now: i64) -> Result<()> {

@@ -77,6 +77,21 @@ impl Storage {
         Ok(true)
     }
 
+    /// Ends a job that has too little to learn from yet; `waits_for` says what it takes. The label changes stay pending,
+    /// so that the next one asks for a training again. `false` when the job is no longer `owner`'s.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn leave_waiting(&self, id: JobId, owner: &str, waits_for: &str, now: i64) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        if held(&mut tx, id, owner).await?.is_none() {
+            return Ok(false);
+        }
+        close(&mut tx, id, JobState::Waiting, Some(&clean(waits_for)), now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Ends an attempt badly. With `retry_at` the job is queued again for that time, unless this was its last attempt
     /// ([`super::MAX_ATTEMPTS`]) or a newer job is queued that will do its work. Returns its new state; `None` when the
     /// job is no longer `owner`'s.

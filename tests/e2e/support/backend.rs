@@ -116,11 +116,25 @@ impl Backend {
         .await
     }
 
+    /// Waits until every image of a project was looked at.
+    pub async fn pool_filled(&self, project: i64) {
+        until("the pool to be filled", async || {
+            let shown = self.project(project).await;
+            let pool = &shown["queue"]["pool"];
+            (shown["queue"]["pool"]["embedded"].as_u64()? > 0 && pool["embedded"] == pool["tasks"])
+                .then_some(())
+        })
+        .await;
+    }
+
     /// Waits until a job is done or has failed, and gives it.
     pub async fn job_ended(&self, job: &str) -> Value {
         until(&format!("job {job} to end"), async || {
             let status = self.post("/job_status", &json!({ "job": job })).await;
-            ["done", "failed", "cancelled"].iter().any(|end| status["state"] == *end).then_some(status)
+            ["done", "waiting", "failed", "cancelled"]
+                .iter()
+                .any(|end| status["state"] == *end)
+                .then_some(status)
         })
         .await
     }

@@ -17,7 +17,9 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// Keys without a letter, as WebDriver names them.
 pub const CONTROL: &str = "\u{e009}";
+pub const SHIFT: &str = "\u{e008}";
 pub const ENTER: &str = "\u{e007}";
+pub const ESCAPE: &str = "\u{E00C}";
 
 /// A window of a browser of its own; closed when dropped.
 pub struct Browser {
@@ -28,6 +30,7 @@ pub struct Browser {
 
 /// Something on the page.
 pub struct Element<'a> {
+    selector: String,
     browser: &'a Browser,
     id: String,
 }
@@ -90,7 +93,7 @@ impl Browser {
             Some(found[ELEMENT].as_str()?.to_owned())
         })
         .await;
-        Element { browser: self, id }
+        Element { browser: self, selector: selector.to_owned(), id }
     }
 
     /// What a script returns.
@@ -112,6 +115,24 @@ impl Browser {
         }
         let mouse = json!({"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]});
         self.act(Method::POST, "/actions", &mouse).await;
+    }
+
+    /// Drags a `mouse` or a `touch` along places of the window, in CSS pixels.
+    pub async fn drag(&self, pointer: &str, along: &[[f64; 2]]) {
+        let to = |[x, y]: [f64; 2]| json!({"type": "pointerMove", "duration": 20, "x": x.round() as i64, "y": y.round() as i64});
+        let press = |kind: &str| json!({"type": kind, "button": 0});
+        let mut actions = vec![to(along[0]), press("pointerDown")];
+        actions.extend(along[1..].iter().copied().map(to));
+        actions.push(press("pointerUp"));
+        let hand = json!({"type": "pointer", "id": pointer, "parameters": {"pointerType": pointer}, "actions": actions});
+        self.act(Method::POST, "/actions", &json!({ "actions": [hand] })).await;
+    }
+
+    /// Gives what is seen of a page a size, in CSS pixels, whatever the window has around it.
+    pub async fn resize_page(&self, width: u32, height: u32) {
+        self.resize(width, height).await;
+        let around = self.run("return outerHeight - innerHeight;").await.as_u64().unwrap_or(0) as u32;
+        self.resize(width, height + around).await;
     }
 
     /// Handles of all its windows, the oldest first.
@@ -190,14 +211,18 @@ impl Browser {
 }
 
 impl Element<'_> {
-    /// Clicks as soon as nothing lies over it: Label Studio's own notices do for seconds.
+    /// Clicks as soon as nothing lies over it: Label Studio's own notices do for seconds. A page that follows changes may have
+    /// put another in its place since it was found.
     pub async fn click(&self) {
-        let path = format!("/session/{}/element/{}/click", self.browser.session, self.id);
-        until("something to be clicked", async || {
+        until(&format!("`{}` to be clicked", self.selector), async || {
+            let found = self.browser.look_for(&self.selector).await;
+            let path =
+                format!("/session/{}/element/{}/click", self.browser.session, found[ELEMENT].as_str()?);
             let answer = self.browser.call(Method::POST, &path, &json!({})).await;
-            let covered = answer["error"] == "element click intercepted";
-            assert!(covered || answer["error"].is_null(), "{path}: {answer:#}");
-            (!covered).then_some(())
+            let not_yet = ["element click intercepted", "stale element reference"]
+                .map(|error| answer["error"] == error);
+            assert!(not_yet.contains(&true) || answer["error"].is_null(), "{path}: {answer:#}");
+            answer["error"].is_null().then_some(())
         })
         .await;
     }
@@ -258,4 +283,11 @@ pub fn pictures() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e-pictures");
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
+}
+
+/// Copies a picture to where the documentation has it, if `WEATHERVANE_PICTURES` names that folder.
+pub fn keep_picture(file: &Path, name: &str) {
+    if let Some(folder) = std::env::var_os("WEATHERVANE_PICTURES") {
+        std::fs::copy(file, Path::new(&folder).join(format!("{name}.png"))).expect("a writable folder");
+    }
 }

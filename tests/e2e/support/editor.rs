@@ -1,10 +1,19 @@
 //! What a person does and sees in Label Studio's editor.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::browser::{Browser, CONTROL, ENTER, pictures};
+use super::browser::{Browser, CONTROL, ENTER, ESCAPE, SHIFT, keep_picture, pictures};
 use super::label_studio::chosen;
+use super::pictures::CLASSES;
 use super::{LabelStudio, Project, say, until};
+
+/// Between what a person does and what they do next.
+const A_MOMENT: Duration = Duration::from_millis(500);
+
+/// Times that somebody presses undo.
+const UNDOS: usize = 10;
 
 const SUBMIT: &str = "[data-testid=bottombar-submit-button]";
 const SKIP: &str = "[data-testid=bottombar-skip-button]";
@@ -15,6 +24,28 @@ const SHOWN: &str = "
     const id = document.body.innerText.match(/^#?(\\d+)\\n\\d+ of \\d+$/m);
     const ticked = [...document.querySelectorAll('.lsf-choices input:checked')].map(box => box.name);
     return [id && Number(id[1]), ticked];";
+
+/// The rows of the Data Manager that are drawn; `null` until all their pictures are loaded.
+const LISTED: &str = "
+    const rows = [...document.querySelectorAll('[class*=table-row]')].filter((row) => row.querySelector('img'));
+    const pictures = rows.map((row) => row.querySelector('img'));
+    if (!rows.length || pictures.some((picture) => !picture.complete || !picture.naturalWidth)) return null;
+    return rows.map((row, at) => ({text: row.innerText, right: pictures[at].getBoundingClientRect().right}));";
+
+/// A row of the Data Manager.
+#[derive(Debug, serde::Deserialize)]
+pub struct Listed {
+    pub text: String,
+    /// Where its picture ends, in pixels from the left.
+    pub right: f64,
+}
+
+impl Listed {
+    /// Its first cell.
+    pub fn task(&self) -> i64 {
+        self.text.lines().next().and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("no id: {self:?}"))
+    }
+}
 
 /// Label Studio 1.23's own complaints: its home page asks for tips that the Community edition has not.
 const NOT_OURS: &str = "/heidi-tips";
@@ -57,6 +88,44 @@ impl<'a> Editor<'a> {
         self.browser.go_to(&format!("{url}/projects/{}/data?labeling=1", self.project.id)).await;
     }
 
+    /// Opens a view of the Data Manager by the title of its tab, in a window of this width.
+    pub async fn open_view(&self, title: &str, width: u32) {
+        self.browser.resize(width, 900).await;
+        let url = &self.project.label_studio().url;
+        self.browser.go_to(&format!("{url}/projects/{}/data", self.project.id)).await;
+        let press = format!(
+            "const tab = [...document.querySelectorAll('*')].find((one) => !one.children.length && \
+                one.textContent.trim() == {});
+            tab?.click();
+            return Boolean(tab);",
+            json!(title)
+        );
+        until(&format!("the tab `{title}`"), async || (self.browser.run(&press).await == true).then_some(()))
+            .await;
+    }
+
+    /// Opens a task as a link from elsewhere does.
+    pub async fn open_task(&self, task: i64) {
+        let url = &self.project.label_studio().url;
+        self.browser.go_to(&format!("{url}/projects/{}/data?task={task}", self.project.id)).await;
+    }
+
+    /// All percentages on the page.
+    pub async fn percentages(&self) -> Vec<String> {
+        let found = self.browser.run("return document.body.innerText.match(/[0-9.]+ ?%/g) ?? []").await;
+        serde_json::from_value(found).expect("texts")
+    }
+
+    /// The rows of the view that is open, once their pictures are there.
+    pub async fn listed(&self) -> Vec<Listed> {
+        until("rows with pictures in the Data Manager", async || {
+            serde_json::from_value(self.browser.run(LISTED).await)
+                .ok()
+                .filter(|rows: &Vec<Listed>| !rows.is_empty())
+        })
+        .await
+    }
+
     pub async fn submit(&self) {
         self.browser.find(SUBMIT).await.click().await;
     }
@@ -90,6 +159,88 @@ impl<'a> Editor<'a> {
         self.ticked(task, |ticked| *ticked == json!([class])).await;
     }
 
+    /// Waits until another task than `before` is shown with a tick, and gives it.
+    pub async fn shows_another(&self, before: i64) -> i64 {
+        until("another task and its tick in the editor", async || {
+            let shown = self.browser.run(SHOWN).await;
+            let task = shown[0].as_i64().filter(|task| *task != before)?;
+            (shown[1] != json!([])).then_some(task)
+        })
+        .await
+    }
+
+    /// Ticks another choice and takes it back.
+    pub async fn change_and_undo(&self) {
+        let shown = self.browser.run(SHOWN).await;
+        let ticked = shown[1][0].as_str().unwrap_or_default().to_owned();
+        let other = CLASSES.iter().position(|class| *class != ticked).expect("another class");
+        self.press(other + 1).await;
+        self.shows_ticked(shown[0].as_i64().expect("a task"), CLASSES[other]).await;
+        // The editor takes a change into its history a moment after it shows it, and an undo shows a moment after its key: at
+        // each look what is shown is what was asked for last. One undo too many takes the prediction's own tick away.
+        let mut presses = 0;
+        until("the change to be undone", async || {
+            tokio::time::sleep(A_MOMENT).await;
+            let now = self.browser.run(SHOWN).await[1].clone();
+            if now == json!([ticked]) {
+                return Some(());
+            }
+            presses += 1;
+            let own = CLASSES.iter().position(|class| *class == ticked).map(|class| (class + 1).to_string());
+            let keys: &[&str] = match &own {
+                // Whoever sees that it does not help ticks the choice again.
+                Some(digit) if presses > UNDOS => &[digit],
+                _ if now == json!([]) => &[CONTROL, SHIFT, "z"],
+                _ => &[CONTROL, "z"],
+            };
+            self.browser.press(keys).await;
+            tokio::time::sleep(A_MOMENT).await;
+            None
+        })
+        .await;
+    }
+
+    /// Waits until this task is shown and nothing is ticked.
+    pub async fn shows_none_ticked(&self, task: i64) {
+        self.ticked(task, |ticked| *ticked == json!([])).await;
+    }
+
+    /// Waits until the page says this.
+    pub async fn says(&self, words: &str) {
+        until(&format!("`{words}` in the editor"), async || {
+            let text = self.browser.run("return document.body.innerText").await;
+            text.as_str()?.contains(words).then_some(())
+        })
+        .await;
+    }
+
+    /// Closes what Label Studio shows before the first task of a project with instructions.
+    pub async fn close_instructions(&self) {
+        self.says("Labeling Instructions").await;
+        self.browser.press(&[ESCAPE]).await;
+        until("the end of the instructions", async || {
+            let text = self.browser.run("return document.body.innerText").await;
+            (!text.as_str()?.contains("Labeling Instructions")).then_some(())
+        })
+        .await;
+    }
+
+    /// Closes the dialogue that is open.
+    pub async fn close_words(&self) {
+        self.browser.find(".ant-modal-confirm-btns button").await.click().await;
+        until("the end of the dialogue", async || {
+            let open =
+                self.browser.run("return document.querySelectorAll('.ant-modal-confirm-btns').length").await;
+            (open == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Whether the button for a submit can be pressed.
+    pub async fn can_submit(&self) -> bool {
+        self.browser.run(&format!("return !document.querySelector('{SUBMIT}').disabled")).await == true
+    }
+
     async fn ticked(&self, task: i64, fits: impl Fn(&Value) -> bool) -> Value {
         let mut before = Value::Null;
         until(&format!("task {task} and its tick in the editor"), async || {
@@ -107,6 +258,12 @@ impl<'a> Editor<'a> {
     pub async fn picture(&self, name: &str) {
         let file = pictures().join(format!("{}-{name}.png", self.name));
         self.browser.screenshot(&file).await;
+    }
+
+    /// The same for the README, where `WEATHERVANE_PICTURES` says which folder it goes to.
+    pub async fn picture_for_readme(&self, name: &str) {
+        self.picture(name).await;
+        keep_picture(&pictures().join(format!("{}-{name}.png", self.name)), name);
     }
 
     /// No page complained on the console, but for what Label Studio complains of without us.

@@ -5,7 +5,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::pictures::{Picture, class_of};
-use super::{Backend, PATIENCE, WEATHER};
+use super::{Backend, PATIENCE, WEATHER, until};
 
 /// A running Label Studio and who we are there.
 #[derive(Clone)]
@@ -51,6 +51,11 @@ impl LabelStudio {
         Self { url: url.to_owned(), ..self.clone() }
     }
 
+    /// Another server, as somebody with a password sees it in a browser.
+    pub fn as_user(&self, url: &str, email: &str, password: &str) -> Self {
+        Self { url: url.to_owned(), email: email.to_owned(), password: password.to_owned(), ..self.clone() }
+    }
+
     /// The same server with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
@@ -94,7 +99,7 @@ impl LabelStudio {
         read(self.request(Method::DELETE, path)).await;
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.url))
             .header("Authorization", format!("Token {}", self.token))
@@ -108,7 +113,7 @@ pub(super) async fn read(request: RequestBuilder) -> Value {
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-pub(super) async fn send(request: RequestBuilder) -> (StatusCode, String) {
+pub async fn send(request: RequestBuilder) -> (StatusCode, String) {
     let answer = request.send().await.expect("an answer of Label Studio");
     (answer.status(), answer.text().await.expect("a text"))
 }
@@ -125,16 +130,20 @@ impl Project {
         self.tasks().await
     }
 
-    /// Uploads pictures as a person drops files into the import window, in one request.
+    /// Uploads pictures as a person drops files into the import window, at most as many at once as Label Studio takes.
     pub async fn upload_only(&self, pictures: &[Picture]) {
-        let mut form = Form::new();
-        for picture in pictures {
-            let part = Part::bytes(picture.bytes.clone()).file_name(picture.name.clone());
-            form = form.part(picture.name.clone(), part);
+        /// Django's `DATA_UPLOAD_MAX_NUMBER_FILES`.
+        const AT_ONCE: usize = 100;
+        for pictures in pictures.chunks(AT_ONCE) {
+            let mut form = Form::new();
+            for picture in pictures {
+                let part = Part::bytes(picture.bytes.clone()).file_name(picture.name.clone());
+                form = form.part(picture.name.clone(), part);
+            }
+            let path = format!("/api/projects/{}/import?return_task_ids=true", self.id);
+            let made = read(self.label_studio.request(Method::POST, &path).multipart(form)).await;
+            assert_eq!(made["task_count"], pictures.len(), "{made:#}");
         }
-        let path = format!("/api/projects/{}/import?return_task_ids=true", self.id);
-        let made = read(self.label_studio.request(Method::POST, &path).multipart(form)).await;
-        assert_eq!(made["task_count"], pictures.len(), "{made:#}");
     }
 
     /// Imports tasks as JSON and gives their ids.
@@ -266,10 +275,15 @@ impl Project {
         tasks.as_array().expect("tasks").iter().map(count).sum()
     }
 
-    /// The version Label Studio shows of the connected backend; it asks `/setup` for it.
-    pub async fn shown_version(&self) -> String {
-        let backends = self.label_studio.get(&format!("/api/ml?project={}", self.id)).await;
-        backends[0]["model_version"].as_str().expect("a version").to_owned()
+    /// Waits until Label Studio shows this version of the connected backend; it asks `/setup` for it, and that tells a new
+    /// one together with its order.
+    pub async fn shows_version(&self, version: &str) {
+        until(&format!("Label Studio to show {version}"), async || {
+            let backends = self.label_studio.get(&format!("/api/ml?project={}", self.id)).await;
+            let shown = backends[0]["model_version"].as_str().expect("a version").to_owned();
+            (shown == version).then_some(())
+        })
+        .await;
     }
 }
 

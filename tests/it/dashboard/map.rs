@@ -1,4 +1,4 @@
-//! The embedding map: the page, its points, and a rectangle that becomes a tag.
+//! The embedding map: the page, its points, parts of it that become tags, and what is done with tags.
 
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ async fn made(visitor: &mut Visitor, query: &str) -> Page {
         page.contains("<circle class=")
             && !page.contains("being")
             && !page.contains("on its way")
-            && page.contains("r=\"12.0\"")
+            && page.contains("r=\"8.0\"")
     };
     visitor.until(&format!("{MAP}?{query}"), made).await
 }
@@ -171,6 +171,122 @@ async fn a_rectangle_becomes_a_tag() {
     let stored = storage.tagged_images().await.expect("tags");
     assert_eq!(stored.len(), here);
     assert!(stored.iter().all(|image| image.tag == "odd ones"), "{stored:?}");
+}
+
+#[tokio::test]
+async fn a_line_around_images_becomes_a_tag_and_what_is_no_line_is_refused() {
+    let server = mapped().await;
+    let mut visitor = Visitor::of(&server);
+    let page = made(&mut visitor, "").await;
+    let points = points(&server, "projection=pca").await;
+    let inside = |x: f32| (5.0..995.0).contains(&x);
+    let (_, [x, y], ..) =
+        *points.iter().find(|(_, [x, y], ..)| inside(*x) && inside(*y)).expect("a point inside");
+    // A square on its tip.
+    let line = format!("{},{y} {x},{} {},{y} {x},{}", x - 4.0, y + 4.0, x + 4.0, y - 4.0);
+    let wanted = points.iter().filter(|(_, at, ..)| (at[0] - x).abs() + (at[1] - y).abs() < 3.99).count();
+    let action = format!("{MAP}/tag");
+    let many = "1,1 ".repeat(257);
+    let huge = "1,1 ".repeat(70_000);
+    for (polygon, reason) in [
+        ("1,1 2,2", "3 to 256 corners"),
+        (many.as_str(), "3 to 256 corners"),
+        (huge.as_str(), "larger than"),
+        ("1,1 2,2 3,NaN", "corner 3 of the line"),
+        ("1,1 2,2 3,1001", "corner 3 of the line"),
+        ("<script> 1,1 2,2", "corner 1 of the line"),
+        ("0,0 0.001,0 0,0.001", "no image lies inside"),
+    ] {
+        let answer = visitor.submit(&page, &action, &[("polygon", polygon), ("tag", "drawn")]).await;
+        assert!(answer.status == 400 && answer.text.contains(reason), "{polygon:.40}: {}", answer.text);
+        assert!(!answer.text.contains("<script>"), "{}", answer.text);
+    }
+    let forged = visitor.post(&action, &[("polygon", line.as_str()), ("tag", "drawn")]).await;
+    assert_eq!(forged.status, 403);
+    let stale =
+        visitor.submit(&page, &action, &[("polygon", line.as_str()), ("tag", "a"), ("map", "old")]).await;
+    assert!(stale.status == 400 && stale.text.contains("the map has changed"), "{}", stale.text);
+    let tagged = visitor.submit(&page, &action, &[("polygon", line.as_str()), ("tag", "drawn")]).await;
+    let to = format!("{MAP}?projection=pca&colour=label&tagged={wanted}");
+    assert_eq!(tagged.location, Some(to), "{}", tagged.text);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn map_and_queue_show_the_images_of_a_tag_which_is_renamed_and_removed() {
+    let server = mapped().await;
+    let mut visitor = Visitor::of(&server);
+    let page = made(&mut visitor, "").await;
+    let all = points(&server, "projection=pca").await;
+    // The right half, and all of it.
+    let mut places: Vec<f32> = all.iter().map(|point| point.1[0]).collect();
+    places.sort_by(f32::total_cmp);
+    let left = places[7].to_string();
+    let half: Vec<f64> = all.iter().filter(|point| point.1[0] >= places[7]).map(|point| point.0).collect();
+    let edges = [("right", "1000"), ("bottom", "0"), ("top", "1000")];
+    for (tag, left) in [("odd ones", left.as_str()), ("everything", "0")] {
+        let fields = [&[("left", left), ("tag", tag)][..], &edges].concat();
+        assert_eq!(visitor.submit(&page, &format!("{MAP}/tag"), &fields).await.status, 303);
+    }
+
+    let part = points(&server, "projection=pca&tag=odd+ones").await;
+    assert_eq!(part.iter().map(|point| point.0).collect::<Vec<_>>(), half);
+    let whole = |task: f64| all.iter().find(|point| point.0 == task).expect("a point").1;
+    assert!(part.iter().all(|point| point.1 == whole(point.0)), "they stand where they stood");
+    let filtered = visitor.get(&format!("{MAP}?tag=odd+ones")).await;
+    assert!(filtered.text.contains("with the tag <strong>odd ones</strong>"), "{}", filtered.text);
+    assert_eq!(
+        filtered.text.matches("<circle class=\"").count(),
+        part.len() + 4 + 1,
+        "points and the legend"
+    );
+    // What is not shown is not selected.
+    let fields = [&[("left", "0"), ("tag", "of them")][..], &edges].concat();
+    let of_part = visitor.submit(&filtered, &format!("{MAP}/tag"), &fields).await;
+    let to = of_part.location.expect("a way on");
+    assert!(to.ends_with(&format!("&tag=odd+ones&tagged={}", half.len())), "{to}");
+
+    let open: Vec<i64> = half.iter().map(|task| *task as i64).filter(|task| *task > 20).collect();
+    let says = format!("{} open task", open.len());
+    let queue = visitor.until("/ui/projects/1/queue?tag=odd+ones", |page| page.contains(&says)).await;
+    let shown = |task: i64| queue.text.contains(&format!("data-task=\"{task}\""));
+    assert_eq!((21..=26).filter(|task| shown(*task)).collect::<Vec<_>>(), open, "{}", queue.text);
+
+    let listed = visitor.get(MAP).await;
+    let rename = "/ui/projects/1/tags/rename";
+    let named = |tag: &'static str, name: &'static str| [("tag", tag), ("name", name)];
+    for (fields, status, reason) in [
+        (named("odd ones", "<b>"), 400, "not of U+003C"),
+        (named("odd ones", ""), 400, "needs a name"),
+        (named("odd ones", "everything"), 400, "there is a tag `everything` already"),
+        (named("none", "new"), 404, "no tag `none`"),
+    ] {
+        let answer = visitor.submit(&listed, rename, &fields).await;
+        assert!(answer.status == status && answer.text.contains(reason), "{fields:?}: {}", answer.text);
+    }
+    assert_eq!(
+        visitor.post(rename, &named("odd ones", "second")).await.status,
+        403,
+        "without the form's token"
+    );
+    let renamed = visitor.submit(&listed, rename, &named("odd ones", "second")).await;
+    assert_eq!(renamed.location, Some(format!("{MAP}?done=renamed#tags")), "{}", renamed.text);
+    let after = visitor.get(&format!("{MAP}?done=renamed")).await;
+    assert!(
+        after.text.contains("The tag has its new name.") && after.text.contains("<strong>second</strong>")
+    );
+    assert_eq!(visitor.get(&format!("{MAP}?tag=odd+ones")).await.status, 404);
+    assert_eq!(points(&server, "projection=pca&tag=second").await.len(), half.len());
+    // A new name is seen where tags are colours, too.
+    visitor.until(&format!("{MAP}?colour=tag"), |page| !page.contains("<span>odd ones</span>")).await;
+
+    let remove = "/ui/projects/1/tags/remove";
+    assert_eq!(visitor.post(remove, &[("tag", "second")]).await.status, 403);
+    let removed = visitor.submit(&after, remove, &[("tag", "second")]).await;
+    assert_eq!(removed.location, Some(format!("{MAP}?done=removed#tags")), "{}", removed.text);
+    assert_eq!(visitor.submit(&after, remove, &[("tag", "second")]).await.status, 404);
+    assert_eq!(visitor.get("/ui/projects/1/queue?tag=second").await.status, 404);
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub struct Kept {
     pub refuses: bool,
     /// Times it refused.
     pub refused: usize,
+    /// Whether the next new title is put back to what it was, as by a request to the backend that began before.
+    pub puts_back: bool,
+    /// Predictions that were changed in place.
+    pub changed: usize,
     server: Option<u16>,
 }
 
@@ -41,15 +45,25 @@ impl Fake {
         })
         .await;
         fake.answer("GET", "^/api/ml$", |kept, _| {
-            let version = kept.server.and_then(version_of);
-            let row =
-                json!({"id": 9, "url": "http://backend", "title": kept.title, "model_version": version});
-            ResponseTemplate::new(200).set_body_json(json!([row]))
+            ResponseTemplate::new(200).set_body_json(json!([kept.backend()]))
         })
         .await;
         fake.answer("PATCH", "^/api/ml/9$", |kept, body| {
-            kept.title = body["title"].as_str().map(str::to_owned);
-            ResponseTemplate::new(200).set_body_json(json!({"id": 9}))
+            if kept.refuses {
+                kept.refused += 1;
+                return ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}));
+            }
+            // The project's version follows the title, if it was the same.
+            let title = body["title"].as_str().map(str::to_owned);
+            if kept.model_version.is_some() && kept.model_version == kept.title {
+                kept.model_version = title.clone();
+            }
+            let before = std::mem::replace(&mut kept.title, title);
+            let answer = ResponseTemplate::new(200).set_body_json(kept.backend());
+            if std::mem::take(&mut kept.puts_back) {
+                kept.title = before;
+            }
+            answer
         })
         .await;
         fake.answer("GET", "^/api/projects/1/?$", |kept, _| {
@@ -57,11 +71,9 @@ impl Fake {
         })
         .await;
         fake.answer("PATCH", "^/api/projects/1/?$", |kept, body| {
-            if kept.refuses {
-                kept.refused += 1;
-                return ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}));
+            if let Some(version) = body["model_version"].as_str() {
+                kept.model_version = Some(version.to_owned());
             }
-            kept.model_version = body["model_version"].as_str().map(str::to_owned);
             ResponseTemplate::new(200).set_body_json(json!({"id": 1}))
         })
         .await;
@@ -75,18 +87,33 @@ impl Fake {
             ResponseTemplate::new(200).set_body_json(json!({"static": rows.collect::<Vec<_>>(), "live": []}))
         })
         .await;
-        fake.answer("DELETE", "^/api/projects/1/model-versions/?$", |kept, body| {
-            kept.predictions.retain(|row| row["model_version"] != body["model_version"]);
-            ResponseTemplate::new(200).set_body_json(json!({"deleted_predictions": 1}))
+        fake.answer("PATCH", "^/api/predictions/[0-9]+$", |kept, body| {
+            let row = kept.predictions.iter_mut().find(|row| row["id"] == body["id"]);
+            let Some(row) = row else { return ResponseTemplate::new(404) };
+            for field in ["result", "score", "model_version"] {
+                row[field] = body[field].clone();
+            }
+            kept.changed += 1;
+            ResponseTemplate::new(200).set_body_json(row)
+        })
+        .await;
+        fake.answer("GET", "^/api/predictions$", |kept, query| {
+            let task = query["task"].as_str().and_then(|task| task.parse::<i64>().ok());
+            let rows = kept.predictions.iter().filter(|row| row["task"].as_i64() == task);
+            ResponseTemplate::new(200).set_body_json(rows.collect::<Vec<_>>())
         })
         .await;
         fake.answer("POST", "^/api/projects/1/import/predictions/?$", |kept, body| {
             let rows = body.as_array().cloned().unwrap_or_default();
             let created = rows.len();
-            kept.predictions.extend(rows);
+            for mut row in rows {
+                row["id"] = json!(kept.predictions.len() + 1);
+                kept.predictions.push(row);
+            }
             ResponseTemplate::new(201).set_body_json(json!({"created": created}))
         })
         .await;
+        // It has no list of columns: without a view the order comes all the same.
         Mock::given(path("/api/dm/views"))
             .respond_with(ResponseTemplate::new(200).set_body_json(json!([])))
             .mount(&fake.mock)
@@ -97,7 +124,17 @@ impl Fake {
     async fn answer(&self, verb: &str, at: &str, respond: fn(&mut Kept, &Value) -> ResponseTemplate) {
         let kept = Arc::clone(&self.kept);
         let mock = Mock::given(method(verb)).and(path_regex(at)).respond_with(move |request: &Request| {
-            let body = serde_json::from_slice(&request.body).unwrap_or_default();
+            let mut body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            if let Value::Object(fields) = &mut body {
+                let id = request.url.path().rsplit('/').next().and_then(|id| id.parse::<i64>().ok());
+                fields.insert("id".to_owned(), json!(id));
+            } else if body.is_null() {
+                body = request
+                    .url
+                    .query_pairs()
+                    .map(|(name, value)| (name.into_owned(), json!(value)))
+                    .collect();
+            }
             respond(&mut kept.lock().expect("no panic before"), &body)
         });
         mock.mount(&self.mock).await;
@@ -124,6 +161,14 @@ impl Fake {
 
     pub fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().expect("no panic before")
+    }
+}
+
+impl Kept {
+    /// The ML backend, whose version it has just asked for.
+    fn backend(&self) -> Value {
+        let version = self.server.and_then(version_of);
+        json!({"id": 9, "url": "http://backend", "title": self.title, "model_version": version})
     }
 }
 

@@ -64,6 +64,11 @@ impl Served {
 pub fn image_key(label_config: &str) -> anyhow::Result<String> {
     let config = LabelConfig::parse(label_config)?;
     let head = config.heads.first().context("its label config has no `<Choices>`")?;
+    ensure!(
+        !head.image_key.contains('$'),
+        "its label config builds the address of an image of several parts (`{}`); push by uploads, or show `$key` alone",
+        head.image_key
+    );
     Ok(head.image_key.clone())
 }
 

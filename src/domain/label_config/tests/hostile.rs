@@ -30,10 +30,10 @@ fn hostile_xml_is_refused_quickly_and_without_recursion() {
     for (xml, expected) in [
         ("<a>".repeat(300_000), LabelConfigError::TooDeep),
         (format!("{}{}", "<a>".repeat(257), "</a>".repeat(257)), LabelConfigError::TooDeep),
-        ("<View>".to_owned() + &"<a/>".repeat(1_000_000) + "</View>", LabelConfigError::TooManyNodes),
-        (format!("<View{}/>", attributes(500_000)), LabelConfigError::TooManyAttributes),
+        ("<View>".to_owned() + &"<a/>".repeat(200_000) + "</View>", LabelConfigError::TooManyNodes),
+        (format!("<View{}/>", attributes(50_000)), LabelConfigError::TooManyAttributes),
         (
-            format!("<!--><![CDATA[--><View{}/><!--]]>-->", attributes(500_000)),
+            format!("<!--><![CDATA[--><View{}/><!--]]>-->", attributes(50_000)),
             LabelConfigError::TooManyAttributes,
         ),
         ("<a xmlns:b=\"c\"/>".repeat(1_000), LabelConfigError::TooManyNamespaces),
@@ -46,12 +46,12 @@ fn hostile_xml_is_refused_quickly_and_without_recursion() {
     }
     assert!(matches!(survive("<View>&undefined;</View>".to_owned()), Err(LabelConfigError::Xml(_))));
     let message = LabelConfigError::TooLarge { bytes: 41_234_567 }.to_string();
-    assert_eq!(message, "label config is 41.2 MB, limit is 10 MB; move long texts and styles out of it");
+    assert_eq!(message, "label config is 41.2 MB, limit is 1 MB; move long texts and styles out of it");
 }
 
 #[test]
-fn ten_megabytes_of_styles_and_full_depth_are_no_problem() {
-    let style = format!("<Style>{}</Style>", ".x { a = b }".repeat(800_000));
+fn a_megabyte_of_styles_and_full_depth_are_no_problem() {
+    let style = format!("<Style>{}</Style>", ".x { a = b }".repeat(75_000));
     let deep = format!("{}{}", "<View>".repeat(250), "</View>".repeat(250));
     let xml = WEATHER.replace("<View>", &format!("<View>{style}{deep}"));
     assert_eq!(survive(xml).map(|config| config.heads.len()), Ok(1));
@@ -71,6 +71,27 @@ fn too_many_choices_and_heads_are_left_out() {
         .collect::<String>();
     let config = parse(&heads);
     assert_eq!((config.heads.len(), config.ignored.len()), (MAX_HEADS, 100));
+}
+
+#[test]
+fn nested_choices_cannot_multiply_the_names_of_their_parents() {
+    let nested = |depth: usize, size: usize, leaves: usize| {
+        let above = format!("<Choice value=\"{}\">", "n".repeat(size)).repeat(depth);
+        let leaves = (0..leaves).map(|leaf| format!("<Choice value=\"{leaf}\"/>")).collect::<String>();
+        let below = "</Choice>".repeat(depth);
+        format!("<Choices name=\"n\" toName=\"image\" allowNested=\"true\">{above}{leaves}{below}</Choices>")
+    };
+    assert_eq!(parse(&nested(MAX_CHOICE_DEPTH - 1, 10, 900)).heads[0].classes.len(), 900);
+    let deep = refused(&nested(MAX_CHOICE_DEPTH, 10, 2));
+    assert!(deep.ends_with("it nests choices deeper than 16 levels; flatten it"), "{deep}");
+    let wide = refused(&nested(15, 2_000, 999));
+    assert!(wide.contains("take more than 1 MB; shorten them"), "{wide}");
+    // All heads share one budget, and what is kept is no larger than it.
+    let many: String =
+        (0..60).map(|head| nested(15, 100, 300).replace("\"n\" ", &format!("\"n{head}\" "))).collect();
+    let config = parse(&many);
+    assert!(!config.heads.is_empty() && config.ignored.iter().any(|why| why.contains("MB")));
+    assert!(config.bytes() < 4 * MAX_NAME_BYTES, "{}", config.bytes());
 }
 
 fn escaped(text: &str) -> String {
@@ -142,6 +163,7 @@ fn any_head(index: usize) -> impl Strategy<Value = HeadSpec> {
                 .collect(),
             score_threshold,
             skip,
+            when: Vec::new(),
         },
     )
 }

@@ -1,0 +1,264 @@
+//! What of an answer teaches nothing, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{Annotation, Named, choices, is_choices, name, named, text};
+use crate::domain::field::shown;
+use crate::domain::ids::TaskId;
+use crate::domain::label_config::{ChoiceKind, LabelConfig};
+
+/// Tasks named for a reason.
+const NAMED_TASKS: usize = 5;
+
+/// Similarity of two names from which one may be the other's new name, Jaro-Winkler: `ten` and `ten new` have 0.87.
+const ALIKE: f64 = 0.8;
+
+/// A part of an answer that no head learns from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unused {
+    /// The control tag that was answered.
+    pub from_name: String,
+    pub why: Why,
+}
+
+/// Why it teaches nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// The label config has no such `<Choices>`, or none that can be learnt.
+    NoSuchQuestion,
+    /// The head has no such class.
+    NoSuchClass(String),
+    /// Several classes where exactly one can be right.
+    SeveralClasses,
+    /// A choice above others, where one of those can be right.
+    OnlyAParent,
+    /// `value.choices` is no list of names.
+    Unreadable,
+}
+
+/// Parts of answers that teach nothing for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedAnswers {
+    pub unused: Unused,
+    /// Annotations with such a part.
+    pub annotations: usize,
+    /// The first tasks they answer, at most five.
+    pub tasks: Vec<TaskId>,
+    /// The class without any label that an unknown one may have been renamed to.
+    pub renamed: Option<String>,
+}
+
+impl UnusedAnswers {
+    /// What of many annotations teaches nothing, the most frequent reason first.
+    pub fn among<'a>(annotations: impl Iterator<Item = &'a Annotation>, config: &LabelConfig) -> Vec<Self> {
+        let mut found: BTreeMap<Unused, Self> = BTreeMap::new();
+        let mut answered: BTreeSet<(&str, usize)> = BTreeSet::new();
+        for annotation in annotations {
+            for head in &config.heads {
+                let choices = annotation.region(head).and_then(choices).unwrap_or_default();
+                let classes = choices.iter().filter_map(|choice| class(&named(choice, head)));
+                answered.extend(classes.map(|class| (head.from_name.as_str(), class)));
+            }
+            for unused in annotation.unused(config) {
+                let of = found.entry(unused.clone()).or_insert_with(|| Self::of(unused));
+                of.annotations += 1;
+                if of.tasks.len() < NAMED_TASKS && !of.tasks.contains(&annotation.task) {
+                    of.tasks.push(annotation.task);
+                }
+            }
+        }
+        let mut found: Vec<Self> = found.into_values().collect();
+        found.iter_mut().for_each(|of| of.renamed = renamed(&of.unused, config, &answered));
+        found.sort_by_key(|of| std::cmp::Reverse(of.annotations));
+        found
+    }
+
+    fn of(unused: Unused) -> Self {
+        Self { unused, annotations: 0, tasks: Vec::new(), renamed: None }
+    }
+}
+
+impl fmt::Display for UnusedAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.annotations;
+        let answers = if number == 1 { "answer" } else { "answers" };
+        let verb = if number == 1 { "teaches" } else { "teach" };
+        let tasks: Vec<String> = self.tasks.iter().map(ToString::to_string).collect();
+        let kind = if tasks.len() == 1 { "task" } else { "tasks" };
+        let more = if number > tasks.len() { ", ..." } else { "" };
+        write!(f, "{number} {answers} {verb} nothing: {} ({kind} {}{more})", self.unused, tasks.join(", "))?;
+        if let (Some(new), Why::NoSuchClass(old)) = (&self.renamed, &self.unused.why) {
+            let (old, new) = (shown(old), shown(new));
+            write!(
+                f,
+                "; is `{new}` the same? Then keep the old name in the label config: <Choice value=\"{new}\" alias=\"{old}\"/>"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The class of the same head that nobody chose and whose name is like the unknown one.
+fn renamed(unused: &Unused, config: &LabelConfig, answered: &BTreeSet<(&str, usize)>) -> Option<String> {
+    let Why::NoSuchClass(old) = &unused.why else { return None };
+    let head = config.heads.iter().find(|head| head.from_name == unused.from_name)?;
+    let without = head.classes.iter().enumerate();
+    let without = without.filter(|(index, _)| !answered.contains(&(head.from_name.as_str(), *index)));
+    let likeness = |name: &str| strsim::jaro_winkler(&old.to_lowercase(), &name.to_lowercase());
+    let most = without.map(|(_, class)| (likeness(&class.name), &class.name));
+    let most = most.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (most.0 >= ALIKE).then(|| most.1.clone())
+}
+
+impl fmt::Display for Unused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from_name = shown(&self.from_name);
+        match &self.why {
+            Why::NoSuchQuestion => {
+                write!(f, "`{from_name}` is no question of the label config that is learnt")
+            }
+            Why::NoSuchClass(class) => write!(f, "`{from_name}` has no class `{}`", shown(class)),
+            Why::SeveralClasses => {
+                write!(f, "`{from_name}` is answered with several classes, where one can be right")
+            }
+            Why::OnlyAParent => {
+                write!(f, "`{from_name}` is answered with a group of classes, where one class can be right")
+            }
+            Why::Unreadable => write!(f, "`{from_name}` is answered with what is no list of names"),
+        }
+    }
+}
+
+impl Annotation {
+    /// What of this annotation teaches nothing. Skips and answers without a choice are not named: they say nothing.
+    pub fn unused(&self, config: &LabelConfig) -> Vec<Unused> {
+        if self.was_cancelled {
+            return Vec::new();
+        }
+        let mut unused = Vec::new();
+        let mut note = |from_name: &str, why: Why| {
+            let found = Unused { from_name: from_name.to_owned(), why };
+            if !unused.contains(&found) {
+                unused.push(found);
+            }
+        };
+        for region in self.result.iter().filter(|region| is_choices(region)) {
+            let from_name = text(region, "from_name").unwrap_or_default();
+            if !config.heads.iter().any(|head| head.from_name == from_name) {
+                note(from_name, Why::NoSuchQuestion);
+            }
+        }
+        for head in config.heads.iter().filter(|head| self.shows(head)) {
+            let Some(region) = self.region(head) else { continue };
+            let Some(choices) = choices(region) else {
+                note(&head.from_name, Why::Unreadable);
+                continue;
+            };
+            let read: Vec<Named> = choices.iter().map(|choice| named(choice, head)).collect();
+            for (choice, _) in choices.iter().zip(&read).filter(|(_, named)| matches!(named, Named::Unknown))
+            {
+                note(&head.from_name, words(choice).map_or(Why::Unreadable, Why::NoSuchClass));
+            }
+            if head.kind == ChoiceKind::Single && !read.iter().any(|named| matches!(named, Named::Unknown)) {
+                let mut classes: Vec<usize> = read.iter().filter_map(class).collect();
+                classes.sort_unstable();
+                classes.dedup();
+                match classes.len() {
+                    0 if !read.is_empty() => note(&head.from_name, Why::OnlyAParent),
+                    0 | 1 => {}
+                    _ => note(&head.from_name, Why::SeveralClasses),
+                }
+            }
+        }
+        unused
+    }
+}
+
+fn class(named: &Named) -> Option<usize> {
+    match named {
+        Named::Class(index) => Some(*index),
+        Named::Parent(_) | Named::Unknown => None,
+    }
+}
+
+/// A choice in words.
+fn words(choice: &Value) -> Option<String> {
+    match choice {
+        Value::Array(names) if !names.is_empty() => {
+            names.iter().map(name).collect::<Option<Vec<_>>>().map(|names| names.join(" / "))
+        }
+        other => name(other).map(|name| name.into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_teaches_nothing_is_named_with_its_reason() {
+        let xml = r#"<View><Image name="image" value="$image"/><Choices name="weather" toName="image" allowNested="true">
+            <Choice value="rain"/><Choice value="dry"><Choice value="shine"/><Choice value="cloudy"/></Choice></Choices>
+            <Choices name="seen" toName="image" choice="multiple"><Choice value="sun"/><Choice value="moon"/></Choices></View>"#;
+        let config = LabelConfig::parse(xml).unwrap();
+        let said = |regions: &[(&str, Value)]| -> Vec<String> {
+            let region = |(name, choices): &(&str, Value)| json!({"type": "choices", "from_name": name, "to_name": "image", "value": {"choices": choices}});
+            let result: Vec<Value> = regions.iter().map(region).collect();
+            let annotation =
+                Annotation::from_json(&json!({"id": 1, "task": 2, "result": result}), None).unwrap();
+            annotation.unused(&config).iter().map(Unused::to_string).collect()
+        };
+        for (regions, words) in [
+            (vec![("weather", json!([["rain"]])), ("seen", json!(["sun"]))], &[][..]),
+            (vec![("weather", json!([])), ("seen", json!([]))], &[]),
+            (vec![("weather", json!(["fog"]))], &["`weather` has no class `fog`"]),
+            (vec![("weather", json!([["dry", "fog"]]))], &["`weather` has no class `dry / fog`"]),
+            (
+                vec![("weather", json!(["rain", "shine"]))],
+                &["`weather` is answered with several classes, where one can be right"],
+            ),
+            (
+                vec![("weather", json!([["dry"]]))],
+                &["`weather` is answered with a group of classes, where one class can be right"],
+            ),
+            (vec![("weather", json!({"a": 1}))], &["`weather` is answered with what is no list of names"]),
+            (vec![("seen", json!(["sun", "stars", "stars"]))], &["`seen` has no class `stars`"]),
+            (vec![("sky", json!(["blue"]))], &["`sky` is no question of the label config that is learnt"]),
+        ] {
+            assert_eq!(said(&regions), words, "{regions:?}");
+        }
+        let skipped = json!({"id": 1, "task": 2, "was_cancelled": true, "result": []});
+        assert_eq!(Annotation::from_json(&skipped, None).unwrap().unused(&config), []);
+    }
+
+    #[test]
+    fn answers_are_counted_by_reason_and_a_new_name_is_offered() {
+        let classes = ["one", "two", "ten new", "eleven"].map(|class| format!("<Choice value=\"{class}\"/>"));
+        let xml = format!(
+            "<View><Image name=\"image\" value=\"$image\"/><Choices name=\"n\" toName=\"image\">{}</Choices></View>",
+            classes.concat()
+        );
+        let config = LabelConfig::parse(&xml).unwrap();
+        let annotation = |id: i64, choice: &str| {
+            let region = json!({"type": "choices", "from_name": "n", "to_name": "image", "value": {"choices": [choice]}});
+            Annotation::from_json(&json!({"id": id, "task": id, "result": [region]}), None).unwrap()
+        };
+        let answers = ["one", "ten", "two", "zebra", "ten", "ten", "ten", "ten", "ten"];
+        let answers: Vec<Annotation> =
+            answers.iter().enumerate().map(|(id, choice)| annotation(id as i64, choice)).collect();
+        let said: Vec<String> =
+            UnusedAnswers::among(answers.iter(), &config).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "6 answers teach nothing: `n` has no class `ten` (tasks 1, 4, 5, 6, 7, ...); is `ten new` the same? Then keep \
+                 the old name in the label config: <Choice value=\"ten new\" alias=\"ten\"/>",
+                "1 answer teaches nothing: `n` has no class `zebra` (task 3)",
+            ]
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! What Label Studio follows: the version that a project names, which moves with the title of its ML backend.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use url::Url;
+
+use super::fill::config_of;
+use super::pace::Pace;
+use super::write::Writer;
+use super::{Queue, QueueError, QueueOrder};
+use crate::domain::ids::ProjectId;
+use crate::labelstudio::{BackendRow, Client, OrderView};
+use crate::models::{Announced, revised};
+use crate::storage::Project;
+
+/// What was seen of a project in Label Studio is looked at again after so long.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
+/// Label Studio's name of the sampling that follows scores.
+const SAMPLING: &str = "Uncertainty sampling";
+
+/// Title of the view of the Data Manager that shows the order.
+const VIEW: &str = "Most useful first";
+
+/// How Label Studio has the project.
+pub(super) struct Seen {
+    pub backend: BackendRow,
+    /// Names that it may know already, most of them of predictions.
+    pub used: BTreeSet<String>,
+    at: Instant,
+}
+
+impl Seen {
+    /// A name under which Label Studio stores nothing yet.
+    pub fn fresh(&self, version: &str) -> String {
+        let mut name = version.to_owned();
+        for revision in 2.. {
+            if !self.used.contains(&name) {
+                break;
+            }
+            name = revised(version, revision);
+        }
+        name
+    }
+
+    /// Whether it is to be looked at again.
+    pub fn is_old(&self) -> bool {
+        self.at.elapsed() > KNOWN_FOR
+    }
+}
+
+impl Queue {
+    /// Looks at the project in Label Studio, and sets what an order needs.
+    pub(super) async fn look_at(&self, project: &Project) -> Result<Seen, QueueError> {
+        let (id, label_studio, policy) = (project.id, &self.0.label_studio, &self.0.policy);
+        let settings = label_studio.project_settings(id).await?;
+        let backend = self.backend(project).await?;
+        let stored = label_studio.stored_versions(id).await?;
+        if policy.set_sampling && settings.sampling.as_deref() != Some(SAMPLING) {
+            label_studio.change_project(id, json!({"sampling": SAMPLING})).await?;
+        }
+        if policy.keep_view {
+            // The order is what counts.
+            if let Err(error) = label_studio.ensure_view(id, &self.view(project)?).await {
+                tracing::warn!(project = %id, %error, "no view of the order in the Data Manager");
+            }
+        }
+        let named = [settings.model_version, backend.title.clone()].into_iter().flatten();
+        let used = stored.into_iter().filter_map(|row| row.model_version).chain(named).collect();
+        Ok(Seen { backend, used, at: Instant::now() })
+    }
+
+    /// The view of the Data Manager that shows the same order.
+    fn view(&self, project: &Project) -> Result<OrderView, QueueError> {
+        let config = config_of(project)?;
+        let images: BTreeSet<String> = config.heads.iter().map(|head| head.image_key.clone()).collect();
+        let shows_score = self.0.policy.order == QueueOrder::Certainty;
+        Ok(OrderView { title: VIEW, images: images.into_iter().collect(), shows_score })
+    }
+
+    /// This server among the project's ML backends: Label Studio has just asked each for its version.
+    async fn backend(&self, project: &Project) -> Result<BackendRow, QueueError> {
+        let config = config_of(project)?;
+        let told = || self.0.models.announced(project.id, &config).version;
+        let before = told();
+        let mut backends = self.0.label_studio.backends(project.id).await?;
+        // A first version may have come while it asked.
+        let names = [before, told()];
+        let is_ours =
+            |backend: &BackendRow| backend.model_version.as_ref().is_some_and(|told| names.contains(told));
+        match backends.iter().position(is_ours) {
+            Some(index) => Ok(backends.swap_remove(index)),
+            None => Err(QueueError::NotConnected { project: project.id, found: found(&backends) }),
+        }
+    }
+
+    /// Lets Label Studio follow an order whose rows are there. It asks `/setup` within the request, so it is told first.
+    pub(super) async fn switch(
+        &self,
+        project: ProjectId,
+        writer: &mut Writer,
+        announced: Announced,
+    ) -> Result<(), QueueError> {
+        let Some(seen) = &mut writer.seen else { return Err(QueueError::Interrupted) };
+        let (models, label_studio) = (&self.0.models, &self.0.label_studio);
+        let name = announced.name.clone();
+        let before = models.announce(project, Some(announced));
+        let followed = follow(label_studio, project, seen, &mut writer.pace, &name).await;
+        if followed.is_err() {
+            models.announce(project, before);
+        }
+        followed
+    }
+
+    /// Looks whether Label Studio still follows the order in force, and tells it again where it does not; gives as
+    /// [`Queue::write_order`].
+    pub(super) async fn check_followed(
+        &self,
+        project: &Project,
+        writer: &mut Writer,
+    ) -> Result<(usize, Duration), QueueError> {
+        let started = Instant::now();
+        let mut seen = self.look_at(project).await?;
+        if let Some(order) = &mut writer.order {
+            let (label_studio, name) = (&self.0.label_studio, order.name());
+            // Failures for long made it the newest version's name.
+            drop(self.0.models.announce(project.id, Some(order.announced.clone())));
+            let named = label_studio.project_version(project.id).await?;
+            if named.as_deref() != Some(name) || seen.backend.title.as_deref() != Some(name) {
+                tracing::info!(project = %project.id, version = name, "Label Studio is told the order's version again");
+                follow(label_studio, project.id, &mut seen, &mut writer.pace, name).await?;
+            }
+            order.checked = true;
+        }
+        writer.seen = Some(seen);
+        Ok((0, started.elapsed()))
+    }
+}
+
+/// Makes a name the backend's title and the version that the project follows.
+async fn follow(
+    label_studio: &Client,
+    project: ProjectId,
+    seen: &mut Seen,
+    pace: &mut Pace,
+    name: &str,
+) -> Result<(), QueueError> {
+    let started = Instant::now();
+    let backend = label_studio.rename_backend(project, &seen.backend, name).await?;
+    pace.note_requests(1.0, started.elapsed());
+    if backend.model_version.as_deref() != Some(name) {
+        return Err(QueueError::NotConnected { project, found: found(&[backend]) });
+    }
+    seen.backend.title = Some(name.to_owned());
+    // The project's version follows the title where it was the same. Not always is the title what we made it: Label Studio stores
+    // a backend whole after each request to it, with the title it had before the request (`MLBackend.update_state`).
+    if label_studio.project_version(project).await?.as_deref() != Some(name) {
+        label_studio.change_project(project, json!({"model_version": name})).await?;
+    }
+    Ok(())
+}
+
+/// Label Studio's ML backends in words.
+fn found(backends: &[BackendRow]) -> String {
+    let describe = |backend: &BackendRow| {
+        let url = origin(&backend.url);
+        match (backend.error_message.as_deref().filter(|why| !why.is_empty()), &backend.model_version) {
+            (Some(why), _) => {
+                format!("`{url}` can't be reached ({})", why.chars().take(200).collect::<String>())
+            }
+            (None, Some(version)) => format!("`{url}` answers with version `{version}`"),
+            (None, None) => format!("`{url}` has not answered yet"),
+        }
+    };
+    match backends {
+        [] => "there is none".to_owned(),
+        _ => backends.iter().map(describe).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// An address without what may be secret in it: credentials and path.
+fn origin(url: &str) -> String {
+    Url::parse(url)
+        .map_or_else(|_| "an address that can't be read".to_owned(), |url| url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn backends_are_told_without_their_secrets() {
+        let row = |fields: Value| serde_json::from_value::<BackendRow>(fields).unwrap();
+        assert_eq!(found(&[]), "there is none");
+        let secret = "http://user:pass@10.0.0.1:9090/0123456789abcdef";
+        let told = found(&[
+            row(json!({"id": 1, "url": secret, "model_version": "v1"})),
+            row(json!({"id": 2, "url": "http://other:9090", "error_message": "refused"})),
+            row(json!({"id": 3, "url": "nonsense"})),
+        ]);
+        assert_eq!(
+            told,
+            "`http://10.0.0.1:9090` answers with version `v1`, `http://other:9090` can't be reached (refused), \
+             `an address that can't be read` has not answered yet"
+        );
+    }
+
+    #[test]
+    fn an_order_gets_a_name_that_label_studio_stores_nothing_under() {
+        let backend = serde_json::from_value(json!({"id": 1, "url": "http://b"})).unwrap();
+        let used = ["v1", "v2", "v2.2"].map(str::to_owned).into_iter().collect();
+        let seen = Seen { backend, used, at: Instant::now() };
+        assert_eq!(
+            (seen.fresh("v3"), seen.fresh("v2"), seen.fresh("v1")),
+            ("v3".into(), "v2.3".into(), "v1.2".into())
+        );
+    }
+}
