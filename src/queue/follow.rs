@@ -1,4 +1,5 @@
-//! What Label Studio follows: the version that a project names, which moves with the title of its ML backend.
+//! What Label Studio follows: the version that a project names, and the title of its ML backend, which decides whether it asks
+//! about each task that it serves.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,7 +8,6 @@ use serde_json::json;
 use url::Url;
 
 use super::fill::config_of;
-use super::pace::Pace;
 use super::write::Writer;
 use super::{Queue, QueueError, QueueOrder};
 use crate::domain::ids::ProjectId;
@@ -96,26 +96,33 @@ impl Queue {
         }
     }
 
-    /// Lets Label Studio follow an order whose rows are there. It asks `/setup` within the request, so it is told first.
+    /// Lets Label Studio follow an order whose rows are there; without rows it follows the backend's title alone. It may ask
+    /// `/setup` within the request, so it is told first.
     pub(super) async fn switch(
         &self,
         project: ProjectId,
         writer: &mut Writer,
         announced: Announced,
+        rows: usize,
     ) -> Result<(), QueueError> {
         let Some(seen) = &mut writer.seen else { return Err(QueueError::Interrupted) };
         let (models, label_studio) = (&self.0.models, &self.0.label_studio);
         let name = announced.name.clone();
         let before = models.announce(project, Some(announced));
-        let followed = follow(label_studio, project, seen, &mut writer.pace, &name).await;
+        let started = Instant::now();
+        let followed = match rows {
+            0 => follow_live(label_studio, project, seen, &name).await,
+            _ => label_studio.follow_version(project, &name).await.map_err(QueueError::from),
+        };
+        writer.pace.note_requests(1.0, started.elapsed());
         if followed.is_err() {
             models.announce(project, before);
         }
         followed
     }
 
-    /// Looks whether Label Studio still follows the order in force, and tells it again where it does not; gives as
-    /// [`Queue::write_order`].
+    /// Has Label Studio ask for what is not in the order in force, too, now that it is quiet, and looks whether it still follows
+    /// it; gives as [`Queue::write_order`].
     pub(super) async fn check_followed(
         &self,
         project: &Project,
@@ -123,33 +130,37 @@ impl Queue {
     ) -> Result<(usize, Duration), QueueError> {
         let started = Instant::now();
         let mut seen = self.look_at(project).await?;
-        if let Some(order) = &mut writer.order {
-            let (label_studio, name) = (&self.0.label_studio, order.name());
-            // Failures for long made it the newest version's name.
-            drop(self.0.models.announce(project.id, Some(order.announced.clone())));
-            let named = label_studio.project_version(project.id).await?;
-            if named.as_deref() != Some(name) || seen.backend.title.as_deref() != Some(name) {
-                tracing::info!(project = %project.id, version = name, "Label Studio is told the order's version again");
-                follow(label_studio, project.id, &mut seen, &mut writer.pace, name).await?;
+        let (id, label_studio) = (project.id, &self.0.label_studio);
+        if let Some(name) = project.queue_version.as_deref() {
+            if let Some(order) = writer.order.as_ref().filter(|order| order.name() == name) {
+                // Failures for long made it the newest version's name.
+                drop(self.0.models.announce(id, Some(order.announced.clone())));
             }
-            order.checked = true;
+            let named = label_studio.project_version(id).await?;
+            if named.as_deref() != Some(name) {
+                tracing::info!(project = %id, version = name, "Label Studio is told the order's version again");
+            }
+            // A title may be put back: it is looked at once more.
+            let follows = named.as_deref() == Some(name) && seen.backend.title.as_deref() == Some(name);
+            writer.followed = follows.then(|| name.to_owned());
+            if !follows {
+                follow_live(label_studio, id, &mut seen, name).await?;
+            }
         }
         writer.seen = Some(seen);
         Ok((0, started.elapsed()))
     }
 }
 
-/// Makes a name the backend's title and the version that the project follows.
-async fn follow(
+/// Makes a name the backend's title, too: only while the two agree Label Studio asks a backend about a task that somebody opens, with
+/// three requests for each (`Task.get_predictions_for_prelabeling`). A task that is in the order needs none.
+async fn follow_live(
     label_studio: &Client,
     project: ProjectId,
     seen: &mut Seen,
-    pace: &mut Pace,
     name: &str,
 ) -> Result<(), QueueError> {
-    let started = Instant::now();
     let backend = label_studio.rename_backend(project, &seen.backend, name).await?;
-    pace.note_requests(1.0, started.elapsed());
     if backend.model_version.as_deref() != Some(name) {
         return Err(QueueError::NotConnected { project, found: found(&[backend]) });
     }
@@ -157,7 +168,7 @@ async fn follow(
     // The project's version follows the title where it was the same. Not always is the title what we made it: Label Studio stores
     // a backend whole after each request to it, with the title it had before the request (`MLBackend.update_state`).
     if label_studio.project_version(project).await?.as_deref() != Some(name) {
-        label_studio.change_project(project, json!({"model_version": name})).await?;
+        label_studio.follow_version(project, name).await?;
     }
     Ok(())
 }

@@ -41,6 +41,9 @@ const HEAD_LASTS: Duration = Duration::from_secs(30);
 /// How fast people labelled longer ago tells nothing of how fast they label now.
 pub(super) const SPEED_KNOWN_FOR: Duration = Duration::from_secs(60);
 
+/// Tasks a second: more than one person answers. Label Studio works 50 ms for each task that it asks about, and is one process.
+const BUSY: f64 = 1.0;
+
 /// A speed is not told from less.
 const SPEED_TAKES: Duration = Duration::from_secs(1);
 
@@ -63,9 +66,13 @@ impl Pace {
     /// Tasks of a new order to write before Label Studio follows it. `answered`: for each order of late how many tasks went out of
     /// the pool since it was made, and how long ago that was.
     pub fn head(answered: impl IntoIterator<Item = (usize, Duration)>) -> usize {
-        let speed = |(tasks, since): (usize, Duration)| tasks as f64 / since.max(SPEED_TAKES).as_secs_f64();
-        let highest = answered.into_iter().map(speed).reduce(f64::max);
+        let highest = answered.into_iter().map(|(tasks, since)| speed(tasks, since)).reduce(f64::max);
         highest.map_or(FIRST_HEAD, |a_second| HEAD.max((a_second * HEAD_LASTS.as_secs_f64()).ceil() as usize))
+    }
+
+    /// Whether more than one person labels, where so many tasks were answered since.
+    pub fn is_busy(tasks: usize, since: Duration) -> bool {
+        speed(tasks, since) > BUSY
     }
 
     /// Tasks to write at once when it is quiet.
@@ -106,6 +113,11 @@ impl Pace {
     }
 }
 
+/// Tasks a second.
+fn speed(tasks: usize, since: Duration) -> f64 {
+    tasks as f64 / since.max(SPEED_TAKES).as_secs_f64()
+}
+
 fn note(mean: &mut Option<f64>, took: Duration, times: f64) {
     if times > 0.0 {
         let now = took.as_secs_f64() / times;
@@ -138,6 +150,13 @@ mod tests {
         // Nobody answered since the last order a moment ago, but before.
         assert_eq!(Pace::head([ago(100, 40), ago(25, 10), ago(0, 1)]), 75);
         assert_eq!(Pace::head([(2, Duration::from_millis(100))]), HEAD);
+    }
+
+    #[test]
+    fn one_person_however_quick_is_not_many() {
+        let in_time = |tasks, millis| Pace::is_busy(tasks, Duration::from_millis(millis));
+        assert_eq!([in_time(0, 0), in_time(1, 100), in_time(9, 10_000)], [false; 3]);
+        assert_eq!([in_time(2, 600), in_time(21, 20_000)], [true; 2]);
     }
 
     #[test]

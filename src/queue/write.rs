@@ -3,7 +3,7 @@
 //! Label Studio's "Uncertainty sampling" takes tasks by ascending score over the predictions of the one version that its
 //! project names. So the head of the ranking is stored as predictions of the new version with scores that carry the
 //! order, and only then the version moves: one request switches from the old order to the new one, and with it what
-//! `/setup` and `/predict` answer.
+//! `/setup` and `/predict` answer. The backend's title follows when fewer people label (`follow`).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ pub(super) struct Writer {
     pub rows: Rows,
     pub pace: Pace,
     pub order: Option<Order>,
+    /// The order that Label Studio was seen to follow some time after it was told, and to ask for what is not in it.
+    pub followed: Option<String>,
     /// When each order of late was made, and how many tasks were open then.
     pools: VecDeque<(Instant, usize)>,
     /// Label Studio is left alone until then.
@@ -43,24 +45,24 @@ pub(super) struct Order {
     /// As they are imported; those up to `written` are there.
     predictions: Vec<(TaskId, Value)>,
     written: usize,
+    /// When it was made, and how many tasks events had been about.
+    made: (Instant, usize),
     /// It may run out when events were about so many tasks.
     lasts_until: usize,
-    /// Whether Label Studio was seen to follow it still, some time after it was told.
-    pub checked: bool,
 }
 
 impl Order {
     fn of(ranking: &Ranking, name: &str, project: &Project, queue: &Queue) -> Self {
         let predictions = publish::predictions(&ranking.tasks, name, queue.0.policy.order);
         let all = predictions.len();
-        let lasts_until = queue.events(project.id) + all.saturating_sub(fewest(all)).max(1);
+        let events = queue.events(project.id);
         Self {
             announced: Announced { name: name.to_owned(), snapshot: ranking.snapshot.clone() },
             strategy: project.strategy.clone(),
             predictions,
             written: 0,
-            lasts_until,
-            checked: false,
+            made: (Instant::now(), events),
+            lasts_until: events + all.saturating_sub(fewest(all)).max(1),
         }
     }
 
@@ -70,6 +72,12 @@ impl Order {
 
     fn is_complete(&self) -> bool {
         self.written >= self.predictions.len()
+    }
+
+    /// Whether so many people label that Label Studio has better things to do than to ask about each task.
+    fn is_busy(&self, events: usize) -> bool {
+        let (at, before) = self.made;
+        Pace::is_busy(events.saturating_sub(before), at.elapsed())
     }
 }
 
@@ -88,7 +96,7 @@ pub(super) enum Due {
     Rest,
     /// The order in force is written, but perhaps too much of it is answered.
     Look,
-    /// The order in force is written; whether Label Studio follows it still is not known.
+    /// The order in force is written; whether Label Studio follows it still is not known, and it does not ask for other tasks.
     Check,
 }
 
@@ -99,14 +107,16 @@ impl Writer {
         let as_wanted =
             in_force.map(unrevised) == Some(version) && project.queue_strategy == project.strategy;
         let own = self.order.as_ref().filter(|order| in_force == Some(order.name()));
+        let is_followed = in_force.is_some() && self.followed.as_deref() == in_force;
         match own {
             _ if !as_wanted => Due::Order,
-            Some(order) if order.is_complete() && !order.checked => Due::Check,
+            Some(order) if order.is_complete() && !is_followed && !order.is_busy(events) => Due::Check,
             Some(order) if order.is_complete() && events < order.lasts_until => Due::Nothing,
             Some(order) if order.is_complete() => Due::Look,
             Some(_) => Due::Rest,
             // Of an earlier process: where it was cut off, nobody knows what it wrote, and what is left of it neither.
-            None if project.queue_complete && events == 0 => Due::Nothing,
+            None if project.queue_complete && events == 0 && is_followed => Due::Nothing,
+            None if project.queue_complete && events == 0 => Due::Check,
             None => Due::Order,
         }
     }
@@ -154,7 +164,7 @@ impl Queue {
         let head = head.min(order.predictions.len());
         self.store(project, writer, &order.predictions[..head], &name).await?;
         order.written = head;
-        self.switch(id, writer, order.announced.clone()).await?;
+        self.switch(id, writer, order.announced.clone(), head).await?;
         self.wake_at(id, order.lasts_until);
         let complete = order.is_complete();
         self.0.storage.set_queue_version(id, &name, order.strategy.as_deref(), complete).await?;

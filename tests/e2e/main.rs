@@ -26,4 +26,5 @@ mod queue;
 mod several;
 mod sources;
 mod steady;
+mod storm;
 mod tokens;

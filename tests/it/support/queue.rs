@@ -24,6 +24,8 @@ pub struct Kept {
     pub refused: usize,
     /// Whether the next new title is put back to what it was, as by a request to the backend that began before.
     pub puts_back: bool,
+    /// New titles, and the version that the project named when each came.
+    pub titles: Vec<(Option<String>, Option<String>)>,
     /// Predictions that were changed in place.
     pub changed: usize,
     server: Option<u16>,
@@ -50,9 +52,9 @@ impl Fake {
         .await;
         fake.answer("PATCH", "^/api/ml/9$", |kept, body| {
             if kept.refuses {
-                kept.refused += 1;
-                return ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}));
+                return kept.refusal();
             }
+            kept.titles.push((body["title"].as_str().map(str::to_owned), kept.model_version.clone()));
             // The project's version follows the title, if it was the same.
             let title = body["title"].as_str().map(str::to_owned);
             if kept.model_version.is_some() && kept.model_version == kept.title {
@@ -71,6 +73,9 @@ impl Fake {
         })
         .await;
         fake.answer("PATCH", "^/api/projects/1/?$", |kept, body| {
+            if kept.refuses {
+                return kept.refusal();
+            }
             if let Some(version) = body["model_version"].as_str() {
                 kept.model_version = Some(version.to_owned());
             }
@@ -165,6 +170,11 @@ impl Fake {
 }
 
 impl Kept {
+    fn refusal(&mut self) -> ResponseTemplate {
+        self.refused += 1;
+        ResponseTemplate::new(401).set_body_json(json!({"detail": "Invalid token."}))
+    }
+
     /// The ML backend, whose version it has just asked for.
     fn backend(&self) -> Value {
         let version = self.server.and_then(version_of);
