@@ -1,10 +1,12 @@
 //! From an image file's bytes to the pixels a backbone takes.
 //!
 //! bytes -> limits -> decode by content, never by name -> RGB -> squash to a square -> EXIF orientation ->
-//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock.
+//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock but the time
+//! a decoder may take.
 
 mod decode;
 mod error;
+mod trimmed;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
-pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, describe};
+pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, MAX_TIME, describe};
 pub use error::VisionError;
 
 /// JPEG quality of a thumbnail, 1 to 100: the usual balance for small previews.
@@ -47,11 +49,11 @@ pub struct Input {
 /// reduction, which is Pillow's `resize(.., BILINEAR)`, within 1/255. Transparency is dropped, not blended, and
 /// grey is repeated, as Pillow's `convert("RGB")` does; 16-bit channels are
 /// scaled to 8 (where Pillow would clip 16-bit grey to white).
-/// Colour profiles are ignored. Of an animation the first frame counts.
+/// Colour profiles are not read. Of an animation the first frame counts, of a GIF's first frame its own rectangle.
 ///
 /// # Errors
-/// The bytes are too many, no image of a known format, or damaged; the picture has too many pixels; the input's
-/// side is not 1 to [`MAX_SIDE_PX`].
+/// The bytes are too many, no image of a known format, damaged, or take too long; the picture has too many pixels; the
+/// input's side is not 1 to [`MAX_SIDE_PX`].
 pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Vec<f32>, VisionError> {
     let side = u32::try_from(input.px).ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
     let side = side.ok_or(VisionError::Side { px: input.px })?;

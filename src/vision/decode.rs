@@ -1,16 +1,22 @@
 //! Opening image files: format by content, limits from the header, then the pixels as RGB.
 
 use std::io::Cursor;
+use std::time::{Duration, Instant};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 use super::error::looks_like;
+use super::trimmed::{Timed, trimmed};
 use super::{Limits, VisionError};
 
 /// Longest side, in pixels: what JPEG and GIF can express at most. It bounds the resize's intermediate rows
 /// (side x target side x 3 bytes) for pictures that are a line of millions of pixels.
 pub const MAX_SIDE_PX: u32 = 65_535;
+
+/// A file is read for so long. A picture of 40 megapixels takes about a second, also a JPEG of 100 scans, the most that its decoder
+/// takes; a busy machine some times that.
+pub const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// A picture of so many pixels costs little, whatever its file holds.
 const SMALL_PX: u64 = 1_000_000;
@@ -40,7 +46,7 @@ pub struct Described {
 /// # Errors
 /// The bytes are empty, of no known format, or damaged within the header.
 pub fn describe(bytes: &[u8]) -> Result<Described, VisionError> {
-    let (format, mut decoder) = open(bytes, DECODER_BYTES)?;
+    let (format, mut decoder) = open(bytes, DECODER_BYTES, MAX_TIME)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = match orientation(&mut decoder) {
         Orientation::Rotate90
@@ -58,7 +64,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orienta
         return Err(VisionError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes as u64 });
     }
     let memory = limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL).saturating_add(DECODER_BYTES);
-    let (format, mut decoder) = open(bytes, memory)?;
+    let (format, mut decoder) = open(bytes, memory, MAX_TIME)?;
     check(format, decoder.dimensions(), bytes, limits)?;
     let orientation = orientation(&mut decoder);
     let picture = DynamicImage::from_decoder(decoder);
@@ -66,8 +72,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orienta
     Ok((picture.into_rgb8(), orientation))
 }
 
-/// A decoder that has read the header and may allocate `memory` bytes.
-fn open(bytes: &[u8], memory: u64) -> Result<(&'static str, impl ImageDecoder), VisionError> {
+/// A decoder that has read the header, may allocate `memory` bytes, and read the file for that time.
+pub(super) fn open(
+    bytes: &[u8],
+    memory: u64,
+    time: Duration,
+) -> Result<(&'static str, impl ImageDecoder), VisionError> {
     if bytes.is_empty() {
         return Err(VisionError::Empty);
     }
@@ -75,7 +85,8 @@ fn open(bytes: &[u8], memory: u64) -> Result<(&'static str, impl ImageDecoder), 
     let Some((format, name)) = guess.and_then(|format| Some((format, name(format)?))) else {
         return Err(VisionError::UnknownFormat { looks_like: looks_like(bytes) });
     };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let file = Timed::new(Cursor::new(trimmed(format, bytes)), Instant::now() + time);
+    let mut reader = ImageReader::with_format(file, format);
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(memory);
     reader.limits(allowed);

@@ -1,8 +1,11 @@
 //! Why an image can't be used, and what bytes that are no image look like.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use image::ImageError;
 
-use super::MAX_SIDE_PX;
+use super::{MAX_SIDE_PX, MAX_TIME};
 
 /// Longest part of a decoder's own words that is passed on, in characters.
 const MAX_REASON_CHARS: usize = 120;
@@ -29,6 +32,8 @@ pub enum VisionError {
     Unsupported { format: &'static str, reason: String },
     #[error("the {format} needs more than {:.1} MB to decode; resize the source", mega(*limit))]
     TooMuchMemory { format: &'static str, limit: u64 },
+    #[error("the {format} takes more than {} s to decode; resize the source or save it anew", limit.as_secs())]
+    TooSlow { format: &'static str, limit: Duration },
     #[error("the backbone asks for {px} px a side, possible are 1 to {MAX_SIDE_PX}; check the backbone file")]
     Side { px: usize },
     #[error("resizing failed: {reason}")]
@@ -52,6 +57,9 @@ impl VisionError {
             .unwrap_or_else(|| error.to_string()),
         );
         match error {
+            ImageError::IoError(error) if error.kind() == ErrorKind::TimedOut => {
+                Self::TooSlow { format, limit: MAX_TIME }
+            }
             ImageError::Limits(_) => Self::TooMuchMemory { format, limit },
             ImageError::Unsupported(_) => Self::Unsupported { format, reason },
             _ => Self::Damaged { format, reason },

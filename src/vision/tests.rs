@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod claims;
+mod trimmed;
 
 const LIMITS: Limits = Limits { max_bytes: 20_000_000, max_pixels: 100_000_000 };
 
@@ -195,16 +196,16 @@ fn limits_are_checked_before_anything_is_decoded() {
 
 /// A PNG's start with a chosen size; `body` follows as its only data chunk.
 fn png_that_claims(width: u32, height: u32, body: &[u8]) -> Vec<u8> {
-    fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
-        let sum = [kind, data].concat().iter().fold(!0_u32, |sum, byte| {
-            (0..8)
-                .fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
-        });
-        [&(data.len() as u32).to_be_bytes()[..], kind, data, &(!sum).to_be_bytes()].concat()
-    }
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), &chunk(b"IDAT", body), &chunk(b"IEND", b"")]
-        .concat()
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", body), png_chunk(b"IEND", b"")];
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
+}
+
+fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let sum = [kind, data].concat().iter().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
+    });
+    [&(data.len() as u32).to_be_bytes()[..], kind, data, &(!sum).to_be_bytes()].concat()
 }
 
 #[test]
@@ -226,7 +227,8 @@ fn sizes_that_no_memory_holds_are_refused_by_the_header() {
     bmp[18..26].copy_from_slice(&[0x50, 0xc3, 0, 0, 0x50, 0xc3, 0, 0]);
     assert_eq!(refused(&bmp), huge);
     let mut gif = encoded(&pattern(8, 8).into(), ImageFormat::Gif);
-    gif[6..10].copy_from_slice(&[0x50, 0xc3, 0x50, 0xc3]);
+    let frame = gif.windows(9).position(|nine| nine == [0x2c, 0, 0, 0, 0, 8, 0, 8, 0]).unwrap();
+    gif[frame + 5..frame + 9].copy_from_slice(&[0x50, 0xc3, 0x50, 0xc3]);
     assert_eq!(refused(&gif), huge);
     let mut jpeg = encoded(&pattern(8, 8).into(), ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

@@ -3,17 +3,14 @@
 use image::{ImageFormat, RgbImage};
 
 use super::super::*;
+use super::trimmed::gif_of_one_pixel;
 use super::{LIMITS, encoded, pattern, plain, png_that_claims};
 
 #[test]
 fn a_few_bytes_cannot_claim_a_large_picture() {
-    // A GIF of 37 bytes whose canvas has 39 megapixels and whose frame has one pixel.
-    let gif = [
-        &b"GIF89a"[..],
-        &[0x80, 0x18, 0x80, 0x18, 0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff],
-        &[0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0, 0x3b],
-    ];
-    for (bytes, name) in [(gif.concat(), "GIF"), (png_that_claims(6_000, 6_000, b"x\x01\x03\0"), "PNG")] {
+    // A GIF of 37 bytes whose frame has 39 megapixels.
+    let gif = gif_of_one_pixel([0x1880; 2], [0, 0, 0x1880, 0x1880]);
+    for (bytes, name) in [(gif, "GIF"), (png_that_claims(6_000, 6_000, b"x\x01\x03\0"), "PNG")] {
         let error = prepare(&bytes, &plain(8), &LIMITS).unwrap_err();
         assert!(matches!(&error, VisionError::Damaged { format, .. } if *format == name), "{error}");
         assert!(error.to_string().contains("bytes can't hold the 6"), "{error}");
