@@ -197,6 +197,8 @@ impl Application {
         })
         .workers(settings.server.threads.into())
         .client_request_timeout(REQUEST_HEAD)
+        // Who closes the connection does not wait for the answer: what was not begun for it is left.
+        .h1_allow_half_closed(false)
         .max_connections(connections(settings.server.threads.into()))
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()

@@ -3,16 +3,20 @@
 //! Batching does not lower the cost of an image on a CPU, so parallelism is one image per thread. Each thread
 //! installs a rayon pool of its own: on a shared pool prediction and training slow each other down threefold.
 
+mod admission;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use crate::model::{Backbone, ModelError};
+use crate::turns::Asker;
+pub use admission::Admission;
+use admission::{InFlight, Pace};
 
 /// Images that wait for a thread; more callers wait at the door of the queue.
 const QUEUE_IMAGES: usize = 64;
@@ -22,6 +26,11 @@ const QUEUE_IMAGES: usize = 64;
 pub enum InferenceError {
     #[error("{waiting} images are waiting already, limit is {limit}; try again in a moment")]
     Busy { waiting: usize, limit: usize },
+    #[error(
+        "{waiting} images of others take turns with these and take about {} s, limit is {} s; try again in {} s",
+        wait.as_secs(), limit.as_secs(), wait.saturating_sub(*limit).as_secs() + 1
+    )]
+    Overloaded { waiting: usize, wait: Duration, limit: Duration },
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error(transparent)]
@@ -41,8 +50,17 @@ struct Command {
 pub struct Inference {
     queue: mpsc::Sender<Command>,
     backbone: Arc<dyn Backbone>,
-    waiting: Arc<AtomicUsize>,
+    in_flight: InFlight,
+    paces: Arc<Paces>,
+    threads: usize,
     limit: usize,
+}
+
+/// What an image takes lately, where it is decoded and where it is run. Both happen side by side.
+#[derive(Default)]
+struct Paces {
+    decoding: Pace,
+    running: Pace,
 }
 
 /// The threads themselves, to be joined once every [`Inference`] is gone.
@@ -61,15 +79,17 @@ impl Inference {
     ) -> std::io::Result<(Self, Workers)> {
         let (queue, commands) = mpsc::channel(QUEUE_IMAGES);
         let commands = Arc::new(Mutex::new(commands));
-        let workers = (0..threads.max(1))
+        let (threads, paces) = (threads.max(1), Arc::new(Paces::default()));
+        let workers = (0..threads)
             .map(|index| {
                 let (backbone, commands) = (Arc::clone(&backbone), Arc::clone(&commands));
+                let paces = Arc::clone(&paces);
                 std::thread::Builder::new()
                     .name(format!("inference-{index}"))
-                    .spawn(move || work(backbone.as_ref(), &commands))
+                    .spawn(move || work(backbone.as_ref(), &commands, &paces.running))
             })
             .collect::<std::io::Result<Vec<_>>>()?;
-        let inference = Self { queue, backbone, waiting: Arc::new(AtomicUsize::new(0)), limit };
+        let inference = Self { queue, backbone, in_flight: InFlight::default(), paces, threads, limit };
         Ok((inference, Workers(workers)))
     }
 
@@ -78,24 +98,49 @@ impl Inference {
         self.backbone.as_ref()
     }
 
-    /// Reserves room for `images` images, so that a request is refused before any of its work is done.
+    /// Reserves room for `images` images of a request, so that it is refused before any of its work is done. With
+    /// `patience` it is refused too where what others asked for before would take longer; the time of downloads is not
+    /// known and does not count.
     ///
     /// # Errors
-    /// [`InferenceError::Busy`] when that many more would pass the limit.
-    pub fn admit(&self, images: usize) -> Result<Admission, InferenceError> {
-        let before = self.waiting.fetch_add(images, Ordering::AcqRel);
-        let admission = Admission { waiting: Arc::clone(&self.waiting), images };
+    /// [`InferenceError::Busy`] when that many more would pass the limit, [`InferenceError::Overloaded`] when the wait
+    /// would be too long.
+    pub fn admit(
+        &self,
+        asker: Asker,
+        images: usize,
+        patience: Option<Duration>,
+    ) -> Result<Admission, InferenceError> {
+        let waiting = self.in_flight.total();
         // One request alone is always admitted, however large: its size has a limit of its own.
-        if before > 0 && before + images > self.limit {
-            return Err(InferenceError::Busy { waiting: before, limit: self.limit });
+        if waiting > 0 && waiting + images > self.limit {
+            return Err(InferenceError::Busy { waiting, limit: self.limit });
         }
-        metrics::gauge!("weathervane_images_in_flight").set((before + images) as f64);
-        Ok(admission)
+        if let Some(limit) = patience {
+            let waiting = self.in_flight.before(asker, images);
+            let wait = self.time(waiting);
+            if wait > limit {
+                return Err(InferenceError::Overloaded { waiting, wait, limit });
+            }
+        }
+        Ok(self.in_flight.admit(asker, images))
+    }
+
+    /// What so many images take, as the last ones did: the slower of decoding and running, shared among the threads.
+    fn time(&self, images: usize) -> Duration {
+        let an_image = self.paces.decoding.an_image().max(self.paces.running.an_image());
+        let images = u32::try_from(images).unwrap_or(u32::MAX);
+        an_image.saturating_mul(images) / u32::try_from(self.threads).unwrap_or(u32::MAX)
+    }
+
+    /// Notes what decoding an image took.
+    pub fn note_decoding(&self, took: Duration) {
+        self.paces.decoding.note(took);
     }
 
     /// Images admitted and not yet done.
     pub fn in_flight(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+        self.in_flight.total()
     }
 
     /// Embeds one image: `pixels` is `[3, px, px]`, normalised as the backbone's spec says. Waits while the
@@ -111,19 +156,6 @@ impl Inference {
     }
 }
 
-/// Room reserved for images in flight; given back on drop.
-pub struct Admission {
-    waiting: Arc<AtomicUsize>,
-    images: usize,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let before = self.waiting.fetch_sub(self.images, Ordering::AcqRel);
-        metrics::gauge!("weathervane_images_in_flight").set(before.saturating_sub(self.images) as f64);
-    }
-}
-
 impl Workers {
     /// Waits for the threads; they end when the last handle is dropped and the queue is empty.
     pub fn join(self) {
@@ -135,7 +167,7 @@ impl Workers {
     }
 }
 
-fn work(backbone: &dyn Backbone, commands: &Mutex<mpsc::Receiver<Command>>) {
+fn work(backbone: &dyn Backbone, commands: &Mutex<mpsc::Receiver<Command>>, pace: &Pace) {
     let pool = match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
         Ok(pool) => pool,
         Err(error) => return tracing::error!(%error, "inference thread could not start its pool"),
@@ -149,6 +181,7 @@ fn work(backbone: &dyn Backbone, commands: &Mutex<mpsc::Receiver<Command>>) {
         let embedded = catch_unwind(AssertUnwindSafe(|| pool.install(|| backbone.embed(&command.pixels))))
             .map_err(|panic| InferenceError::Panicked(panic_text(panic.as_ref())))
             .and_then(|embedded| Ok(embedded?));
+        pace.note(started.elapsed());
         metrics::histogram!("weathervane_embed_seconds").record(started.elapsed().as_secs_f64());
         // The caller may have gone meanwhile: then nobody needs the answer.
         let _ = command.reply.send(embedded);
@@ -165,4 +198,36 @@ fn next(commands: &Mutex<mpsc::Receiver<Command>>) -> Option<Command> {
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::ProjectId;
+    use crate::model::{BackboneChoice, DeviceChoice, load_backbone};
+
+    #[test]
+    fn a_request_is_refused_where_others_take_too_long_and_none_for_its_own_size() {
+        let backbone = load_backbone(&BackboneChoice::Tiny, DeviceChoice::Flex).unwrap();
+        let (inference, workers) = Inference::start(backbone, 2, 20_000).unwrap();
+        let asker = |project, request| Asker { project: ProjectId(project), request };
+        let limit = Duration::from_secs(60);
+        let first = inference.admit(asker(1, 1), 900, Some(limit)).unwrap();
+        let unknown = inference.admit(asker(2, 2), 500, Some(limit));
+        assert!(unknown.is_ok(), "nothing is known of the time yet");
+        drop(unknown);
+        inference.note_decoding(Duration::from_millis(400));
+        let refused = inference.admit(asker(2, 2), 500, Some(limit)).err().unwrap();
+        assert_eq!(
+            refused.to_string(),
+            "500 images of others take turns with these and take about 100 s, limit is 60 s; try again in 41 s"
+        );
+        assert!(inference.admit(asker(2, 2), 300, Some(limit)).is_ok(), "as many of the others take 60 s");
+        assert!(inference.admit(asker(2, 2), 500, None).is_ok(), "nobody waits for these");
+        drop(first);
+        assert!(inference.admit(asker(2, 2), 20_001, Some(limit)).is_ok(), "alone");
+        assert_eq!(inference.in_flight(), 0);
+        drop(inference);
+        workers.join();
+    }
 }

@@ -14,6 +14,7 @@
 //! | [`replay`] | labelling rounds replayed with known labels |
 //! | [`storage`], [`blobs`], [`labelstudio`] | the outside world, which may fail |
 //! | [`ranking`] | which image to label next, and why: pure functions on points and probabilities |
+//! | [`turns`] | who is next at downloads and decoders: projects and requests take turns |
 //! | [`model`], [`vision`], [`eval`], [`projection`], [`access`], [`domain`] | plain knowledge: no network, no clock |
 
 pub mod access;
@@ -37,4 +38,5 @@ pub mod replay;
 pub mod storage;
 pub mod telemetry;
 pub mod training;
+pub mod turns;
 pub mod vision;

@@ -16,6 +16,7 @@ use super::{Entry, PATH, at, look};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::task::Task;
 use crate::labelstudio::{Media, MediaError};
+use crate::turns::Asker;
 use crate::vision::{self, Limits, VisionError};
 
 pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/thumbnails/{task}", || look().to(show))];
@@ -81,16 +82,17 @@ impl Thumbnails {
         if let Some(reason) = self.failed.get(&key).await {
             return Err(reason);
         }
-        let made = self.made.try_get_with(key, self.make(task, source)).await;
+        let made = self.made.try_get_with(key, self.make(project, task, source)).await;
         if let Err(problem) = &made {
             self.failed.insert(key, problem.to_string().into()).await;
         }
         made.map_err(|problem| problem.to_string().into())
     }
 
-    async fn make(&self, task: TaskId, source: &str) -> Result<Thumbnail, Problem> {
+    async fn make(&self, project: ProjectId, task: TaskId, source: &str) -> Result<Thumbnail, Problem> {
         let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Problem::Interrupted)?;
-        let bytes = self.media.fetch(Some(task), source, None).await?;
+        let place = self.media.place(Asker::of(project), Some(task), source).await?;
+        let bytes = self.media.fetch_at(place, Some(task), source, None).await?;
         let limits = self.limits;
         let made = tokio::task::spawn_blocking(move || {
             let _turn = turn;

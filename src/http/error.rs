@@ -1,7 +1,9 @@
 //! One table from every refusal to (status, stable code, hint).
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{self, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,8 +15,8 @@ use crate::queue::QueueError;
 use crate::storage::StorageError;
 use crate::training::TrainingError;
 
-/// Seconds after which a refused caller may try again: a few batches of images later.
-const RETRY_AFTER_SECONDS: u64 = 2;
+/// After so long a refused caller may try again: a few batches of images later.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why a request was refused. The text goes to the caller; nothing of the machine does.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +129,11 @@ impl ApiError {
             Self::Inference(InferenceError::Busy { .. }) => {
                 (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")
             }
+            Self::Inference(InferenceError::Overloaded { .. }) => (
+                S::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "try again after the time in Retry-After, with fewer tasks at once",
+            ),
             Self::Inference(InferenceError::ShuttingDown) | Self::Interrupted => {
                 (S::SERVICE_UNAVAILABLE, "shutting_down", "try again once the server is back")
             }
@@ -160,6 +167,22 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// Whether nothing is wrong but that there is too much to do.
+    fn is_load(&self) -> bool {
+        matches!(self, Self::Inference(InferenceError::Busy { .. } | InferenceError::Overloaded { .. }))
+    }
+
+    fn retry_after(&self) -> Duration {
+        match self {
+            Self::Inference(InferenceError::Overloaded { wait, limit, .. }) => {
+                RETRY_AFTER.max(wait.saturating_sub(*limit) + Duration::from_secs(1))
+            }
+            _ => RETRY_AFTER,
+        }
+    }
+}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.row().0
@@ -172,18 +195,42 @@ impl ResponseError for ApiError {
             tracing::error!(code, error = %self, "request failed");
         }
         // What broke inside is the log's business: it may name hosts and paths.
-        let detail = if server_side && !matches!(self, Self::Inference(InferenceError::Busy { .. })) {
+        let detail = if server_side && !self.is_load() {
             status.canonical_reason().unwrap_or("error").to_lowercase()
         } else {
             self.to_string()
         };
         let mut response = HttpResponse::build(status);
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            response.insert_header((header::RETRY_AFTER, self.retry_after().as_secs()));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, r#"Basic realm="weathervane", charset="UTF-8""#));
         }
         response.json(ErrorAnswer { detail, code, hint })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn too_much_to_do_is_said_with_the_time_it_takes() {
+        let (wait, limit) = (Duration::from_millis(75_500), Duration::from_secs(60));
+        let refused = ApiError::from(InferenceError::Overloaded { waiting: 3_020, wait, limit });
+        let answer = refused.error_response();
+        let after =
+            |answer: &HttpResponse| answer.headers().get("retry-after").unwrap().to_str().unwrap().to_owned();
+        assert_eq!((answer.status().as_u16(), after(&answer)), (503, "16".to_owned()));
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "overloaded");
+        assert_eq!(
+            body["detail"],
+            "3020 images of others take turns with these and take about 75 s, limit is 60 s; try again in 16 s"
+        );
+        let busy = ApiError::from(InferenceError::Busy { waiting: 5, limit: 4 }).error_response();
+        assert_eq!(after(&busy), "2");
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /predict`: one entry per task, in order; a task that can't be predicted gets `[]` and a logged reason.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web::{self, Json, Payload};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::State;
 use super::body;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorAnswer};
 use super::openapi::PROTOCOL;
 use super::shapes;
 use super::tasks::Tasks;
@@ -23,6 +23,10 @@ use crate::embed::Wanted;
 use crate::labelstudio::BasicCredentials;
 use crate::models::Serving;
 use crate::training::Sighting;
+
+/// A request that would wait longer for those before it is refused: Label Studio gives up after 100 s
+/// (`ML_TIMEOUT_PREDICT`), and its own images take their time too.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The request as Label Studio sends it; only `tasks` is needed, and `label_config` of a project that is not known
 #[derive(Deserialize, ToSchema)]
@@ -67,7 +71,9 @@ pub struct PredictAnswer {
 
 /// Predicts tasks; one that can't be predicted gets an empty list and a logged reason
 #[utoipa::path(post, path = "/predict", tag = PROTOCOL, request_body = PredictRequest,
-    responses((status = 200, description = "one entry for each task", body = PredictAnswer)))]
+    responses(
+        (status = 200, description = "one entry for each task", body = PredictAnswer),
+        (status = 503, description = "what waits already takes longer than Label Studio waits", body = ErrorAnswer)))]
 pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<PredictAnswer>, ApiError> {
     let started = Instant::now();
     let request: PredictRequest = body::read(payload, state.limits.bytes).await?;
@@ -133,7 +139,7 @@ async fn predict_tasks(
     let parsed: Vec<Option<Task>> = tasks.iter().enumerate().map(|(index, task)| read(index, task)).collect();
     let looks = looks(project, config, &serving, &parsed, credentials.as_ref());
     let wanted = looks.iter().map(|look| look.wanted.clone()).collect();
-    let batch = state.embedder.embed(wanted).await?;
+    let batch = state.embedder.embed_within(LONGEST_WAIT, wanted).await?;
 
     let mut probabilities: Vec<Vec<Option<Vec<f32>>>> = vec![vec![None; config.heads.len()]; tasks.len()];
     for (look, embedded) in looks.iter().zip(batch) {

@@ -17,11 +17,11 @@ use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use ipnet::IpNet;
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{Client, LabelStudioError, wire};
-use crate::domain::ids::TaskId;
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::turns::{Asker, Turn, Turns};
 use address::AddressPolicy;
 use download::Along;
 use hosts::{Hosts, host_of};
@@ -30,6 +30,9 @@ use source::{Source, StoredFile};
 
 pub use error::{ImageProblem, MediaError};
 pub use source::{KeptFile, shown_source};
+
+/// One in so many downloads is never of the same project as all others, however long its hosts take.
+const LEFT_TO_OTHERS: usize = 4;
 
 /// What may be fetched, and how much of it.
 #[derive(Clone, Debug)]
@@ -66,7 +69,7 @@ struct Inner {
     local_root: Option<LocalRoot>,
     max_image_bytes: usize,
     image_timeout: Duration,
-    downloads: Semaphore,
+    downloads: Turns,
     hosts: Hosts,
 }
 
@@ -80,6 +83,7 @@ impl Media {
         let guarded = wire::build(|| reqwest::Client::builder().no_proxy().dns_resolver(policy.clone()))
             .map_err(|error| MediaError::HttpClient { reason: wire::reason(&error) })?;
         let local_root = config.local_files_root.as_deref().map(LocalRoot::open).transpose()?;
+        let share = config.max_downloads - config.max_downloads / LEFT_TO_OTHERS;
         Ok(Self(Arc::new(Inner {
             client: client.clone(),
             guarded,
@@ -87,12 +91,12 @@ impl Media {
             local_root,
             max_image_bytes: config.max_image_bytes,
             image_timeout: config.image_timeout,
-            downloads: Semaphore::new(config.max_downloads.max(1)),
+            downloads: Turns::with_share(config.max_downloads, share),
             hosts: Hosts::new(config.max_downloads),
         })))
     }
 
-    /// Gets the bytes of one image, never none. `source` is the address as the task's data holds it.
+    /// Gets the bytes of one image that is no project's, never none. `source` is the address as the task's data holds it.
     ///
     /// # Errors
     /// [`MediaError::Image`] with the task, what is wrong, and what to do.
@@ -102,34 +106,64 @@ impl Media {
         source: &str,
         credentials: Option<&BasicCredentials>,
     ) -> Result<Bytes, MediaError> {
-        let inner = &self.0;
-        inner.fetch(task, source, credentials).await.map_err(|problem| MediaError::Image { task, problem })
+        let place = self.place(Asker::of(ProjectId(0)), task, source).await?;
+        self.fetch_at(place, task, source, credentials).await
+    }
+
+    /// Waits for a place among the downloads: nothing of the image has been asked for until it is held.
+    ///
+    /// # Errors
+    /// The address can't be read, or its host is left alone.
+    pub async fn place(&self, asker: Asker, task: Option<TaskId>, source: &str) -> Result<Place, MediaError> {
+        self.0.place(asker, source).await.map_err(|problem| MediaError::Image { task, problem })
+    }
+
+    /// Gets the bytes of the image that the place was waited for; its time runs from here.
+    ///
+    /// # Errors
+    /// As [`Media::fetch`].
+    pub async fn fetch_at(
+        &self,
+        place: Place,
+        task: Option<TaskId>,
+        source: &str,
+        credentials: Option<&BasicCredentials>,
+    ) -> Result<Bytes, MediaError> {
+        let fetched = self.0.fetch(place, task, source, credentials).await;
+        fetched.map_err(|problem| MediaError::Image { task, problem })
     }
 }
 
+/// A place among the downloads, and among those of the image's host.
+pub struct Place {
+    host: Option<String>,
+    _turns: [Option<Turn>; 2],
+}
+
 impl Inner {
+    async fn place(&self, asker: Asker, source: &str) -> Result<Place, ImageProblem> {
+        let host = match Source::parse(source, self.client.base())? {
+            // Nothing is downloaded.
+            Source::Data(_) => return Ok(Place { host: None, _turns: [None, None] }),
+            Source::Http(url) if !self.client.owns(&url) => Some(host_of(&url)),
+            _ => None,
+        };
+        let at_host = match &host {
+            Some(host) => self.hosts.turn(asker, host).await?,
+            None => None,
+        };
+        Ok(Place { host, _turns: [at_host, self.downloads.wait(asker).await] })
+    }
+
     async fn fetch(
         &self,
+        place: Place,
         task: Option<TaskId>,
         source: &str,
         credentials: Option<&BasicCredentials>,
     ) -> Result<Bytes, ImageProblem> {
-        let source = Source::parse(source, self.client.base())?;
-        if let Source::Data(uri) = source {
-            return decoded(uri, self.max_image_bytes).await;
-        }
-        let host = match &source {
-            Source::Http(url) if !self.client.owns(url) => Some(host_of(url)),
-            _ => None,
-        };
-        let _place = match &host {
-            Some(host) => self.hosts.turn(host).await?,
-            None => None,
-        };
-        // An error means that the semaphore is closed, which nobody does. The time runs from here.
-        let _turn = self.downloads.acquire().await.ok();
         let bytes = async {
-            match source {
+            match Source::parse(source, self.client.base())? {
                 Source::Data(uri) => decoded(uri, self.max_image_bytes).await,
                 Source::Cloud(uri) => self.download(self.resolving(task, uri)?, Along::Token).await,
                 Source::LabelStudio { file, elsewhere } => self.stored(file, elsewhere).await,
@@ -141,7 +175,7 @@ impl Inner {
         };
         let limit = self.image_timeout;
         let ended = tokio::time::timeout(limit, bytes).await.unwrap_or(Err(ImageProblem::TimedOut { limit }));
-        if let Some(host) = &host {
+        if let Some(host) = &place.host {
             self.hosts.note(host, &ended);
         }
         ended

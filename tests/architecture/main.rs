@@ -21,7 +21,7 @@ const LEVELS: &[&[&str]] = &[
     &["storage", "blobs", "labelstudio", "ranking"],
     // A backbone says what input it wants in vision's words, so it stands above.
     &["model"],
-    &["vision", "eval", "projection", "access"],
+    &["vision", "eval", "projection", "access", "turns"],
     &["domain"],
 ];
 

@@ -161,3 +161,46 @@ async fn a_host_that_never_answers_costs_its_timeout_once() {
     server.stop().await;
     host.verify().await;
 }
+
+#[tokio::test]
+async fn of_a_caller_who_hangs_up_what_has_begun_is_finished_and_the_rest_is_left() {
+    let host = MockServer::start().await;
+    let slow = std::time::Duration::from_millis(500);
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(png(1, 9)).set_delay(slow))
+        .mount(&host)
+        .await;
+    let server = taught(&["--fetch-allow-cidr", "127.0.0.0/8", "--max-downloads", "1"]).await;
+    let tasks: Vec<serde_json::Value> = (0..30)
+        .map(|id| json!({"id": 100 + id, "data": {"image": format!("{}/{id}.png", host.uri())}}))
+        .collect();
+    let body = json!({"tasks": tasks, "project": "1.1700000000", "label_config": WEATHER, "params": {}});
+    let asking = server.http.post(format!("{}/predict", server.url)).json(&body).send();
+    let asked = async || host.received_requests().await.expect("recorded").len();
+    let begun = async {
+        while asked().await == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = asking => panic!("30 images take 15 s"),
+        () = begun => {}
+    }
+    // Another request of the same project finds the image that had begun, and nothing before its own.
+    let other = format!("{}/other.png", host.uri());
+    let told = server.predict(WEATHER, &[(100, format!("{}/0.png", host.uri())), (200, other)]).await;
+    assert!(told.iter().all(|told| told["score"].is_f64()), "{told:#?}");
+    let first = host.received_requests().await.expect("recorded");
+    let first = first.iter().filter(|request| request.url.path() == "/0.png").count();
+    assert_eq!(first, 1);
+    let started = std::time::Instant::now();
+    let on_their_way = "Images on their way to the network</dt><dd>";
+    while !server.get("/ui/health").await.text().await.expect("a page").contains(&format!("{on_their_way}0<"))
+    {
+        assert!(started.elapsed() < std::time::Duration::from_secs(60));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(asked().await <= 4, "{} of 30 were asked for", asked().await);
+    server.stop().await;
+}

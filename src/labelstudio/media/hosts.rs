@@ -1,16 +1,15 @@
 //! Hosts of images: each has a part of the downloads at most, and one that does not answer is left alone for a while, so that
 //! a dead host costs the images of others nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use moka::ops::compute::Op;
 use moka::sync::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use super::ImageProblem;
+use crate::turns::{Asker, Turn, Turns};
 
 /// Images in a row that did not come in time before a host is left alone.
 const PATIENCE: u32 = 3;
@@ -22,7 +21,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(60);
 const HOSTS: u64 = 10_000;
 
 pub(super) struct Hosts {
-    places: Cache<String, Arc<Semaphore>>,
+    places: Cache<String, Turns>,
     /// Images that did not come in time, by host.
     late: Cache<String, u32>,
     /// Downloads from one host at once.
@@ -40,14 +39,13 @@ impl Hosts {
     ///
     /// # Errors
     /// The host is left alone.
-    pub async fn turn(&self, host: &str) -> Result<Option<OwnedSemaphorePermit>, ImageProblem> {
+    pub async fn turn(&self, asker: Asker, host: &str) -> Result<Option<Turn>, ImageProblem> {
         self.check(host)?;
-        let places = self.places.get_with_by_ref(host, || Arc::new(Semaphore::new(self.share)));
-        // An error means that the semaphore is closed, which nobody does.
-        let permit = places.acquire_owned().await.ok();
+        let places = self.places.get_with_by_ref(host, || Turns::new(self.share));
+        let turn = places.wait(asker).await;
         // While it waited, those before it may have found the host silent.
         self.check(host)?;
-        Ok(permit)
+        Ok(turn)
     }
 
     fn check(&self, host: &str) -> Result<(), ImageProblem> {
@@ -83,6 +81,11 @@ pub(super) fn host_of(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::ProjectId;
+
+    fn asker() -> Asker {
+        Asker::of(ProjectId(1))
+    }
 
     fn late() -> Result<Bytes, ImageProblem> {
         Err(ImageProblem::TimedOut { limit: Duration::from_secs(1) })
@@ -91,19 +94,19 @@ mod tests {
     #[tokio::test]
     async fn a_silent_host_is_left_alone_and_takes_no_more_than_its_part() {
         let hosts = Hosts::new(4);
-        let first = hosts.turn("a:80").await.unwrap();
-        let _second = hosts.turn("a:80").await.unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(20), hosts.turn("a:80")).await.is_err());
-        assert!(hosts.turn("b:80").await.is_ok());
+        let first = hosts.turn(asker(), "a:80").await.unwrap();
+        let _second = hosts.turn(asker(), "a:80").await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(20), hosts.turn(asker(), "a:80")).await.is_err());
+        assert!(hosts.turn(asker(), "b:80").await.is_ok());
         drop(first);
-        assert!(hosts.turn("a:80").await.is_ok());
+        assert!(hosts.turn(asker(), "a:80").await.is_ok());
         for ended in [late(), late(), Err(ImageProblem::Empty), late(), late()] {
             hosts.note("a:80", &ended);
         }
-        assert!(hosts.turn("a:80").await.is_ok(), "an answer in between");
+        assert!(hosts.turn(asker(), "a:80").await.is_ok(), "an answer in between");
         hosts.note("a:80", &late());
-        assert!(matches!(hosts.turn("a:80").await, Err(ImageProblem::SilentHost { .. })));
-        assert!(hosts.turn("b:80").await.is_ok());
+        assert!(matches!(hosts.turn(asker(), "a:80").await, Err(ImageProblem::SilentHost { .. })));
+        assert!(hosts.turn(asker(), "b:80").await.is_ok());
     }
 
     #[test]

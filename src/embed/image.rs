@@ -1,0 +1,256 @@
+//! One image on its way, and what is remembered of those before it.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moka::future::Cache;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{EmbedError, Embedded, Wanted, as_stored};
+use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::inference::Inference;
+use crate::labelstudio::Media;
+use crate::storage::{Storage, StorageError};
+use crate::turns::{Asker, Turns};
+use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Limits, VisionError};
+
+/// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
+const CACHE_BYTES: u64 = 48 * 1024 * 1024;
+
+/// An image that could not be had is not tried again for so long: a host that never answers must not cost an
+/// annotator the image timeout on every click, and a repaired one should show soon.
+const FAILURE_MEMORY: Duration = Duration::from_secs(20);
+
+/// Failures remembered at once.
+const FAILURES: u64 = 10_000;
+
+/// Somebody waits for the prediction, nobody for its storing.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Memory for all pictures that are being decoded, in megabytes. One that would take more alone takes all of it.
+const DECODE_MEMORY_MB: u32 = 512;
+
+/// Images that are decoded or run, for each thread: while one is run the next is decoded. All others wait for their turn.
+const LOOKED_AT_A_THREAD: usize = 2;
+
+/// Address of an image within a project, as a digest: data URIs are long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(pub ProjectId, [u8; 32]);
+
+impl Key {
+    pub fn of(wanted: &Wanted) -> Self {
+        Self(wanted.project, *blake3::hash(wanted.source.as_bytes()).as_bytes())
+    }
+}
+
+pub(super) struct Images {
+    pub storage: Storage,
+    media: Media,
+    pub inference: Inference,
+    limits: Limits,
+    /// Turns at being decoded and run.
+    looks: Turns,
+    decoders: Arc<Semaphore>,
+    /// Megabytes that are free for decoding.
+    decode_memory: Arc<Semaphore>,
+    pub recent: Cache<Key, Arc<Embedded>>,
+    pub failed: Cache<Key, Arc<EmbedError>>,
+    /// Whether the last thing that was to be stored was not.
+    is_unstored: AtomicBool,
+    now: fn() -> i64,
+}
+
+impl Images {
+    pub fn new(
+        storage: Storage,
+        media: Media,
+        inference: Inference,
+        limits: Limits,
+        decoders: usize,
+        now: fn() -> i64,
+    ) -> Self {
+        let recent = Cache::builder()
+            .max_capacity(CACHE_BYTES)
+            .weigher(|_, embedded: &Arc<Embedded>| {
+                u32::try_from(embedded.vector.len() * size_of::<f32>() + 128).unwrap_or(u32::MAX)
+            })
+            .build();
+        let failed = Cache::builder().max_capacity(FAILURES).time_to_live(FAILURE_MEMORY).build();
+        let decoders = decoders.max(1);
+        Self {
+            storage,
+            media,
+            inference,
+            limits,
+            looks: Turns::new(decoders * LOOKED_AT_A_THREAD),
+            decoders: Arc::new(Semaphore::new(decoders)),
+            decode_memory: Arc::new(Semaphore::new(DECODE_MEMORY_MB as usize)),
+            recent,
+            failed,
+            is_unstored: AtomicBool::new(false),
+            now,
+        }
+    }
+
+    /// Embeddings of the addresses the database knows, in order.
+    pub async fn stored(
+        &self,
+        project: ProjectId,
+        sources: &[&str],
+    ) -> Result<Vec<Option<Arc<Embedded>>>, StorageError> {
+        let images = self.storage.images(project, sources).await?;
+        let hashes: Vec<ContentHash> = images.iter().flatten().map(|image| image.content_hash).collect();
+        let mut vectors = self.storage.embeddings(&hashes, self.fingerprint()).await?.into_iter();
+        let found = images.iter().map(|image| {
+            let hash = image.as_ref()?.content_hash;
+            let vector = vectors.next().flatten()?;
+            Some(Arc::new(Embedded { hash, vector }))
+        });
+        Ok(found.collect())
+    }
+
+    /// Embeds one image, unless its caller hangs up before its download has begun.
+    pub async fn embed_unless(
+        &self,
+        hung_up: &CancellationToken,
+        asker: Asker,
+        wanted: Wanted,
+    ) -> Result<Arc<Embedded>, Arc<EmbedError>> {
+        let (task, begun) = (wanted.task, AtomicBool::new(false));
+        let mut embedding = pin!(self.embed(asker, wanted, &begun));
+        tokio::select! {
+            biased;
+            () = hung_up.cancelled() => {}
+            embedded = &mut embedding => return embedded,
+        }
+        match begun.load(Ordering::Relaxed) {
+            true => embedding.await,
+            false => Err(Arc::new(EmbedError::Abandoned { task })),
+        }
+    }
+
+    /// Callers who want the same image meanwhile share the work; where the one who does it hangs up, another takes it over.
+    async fn embed(
+        &self,
+        asker: Asker,
+        wanted: Wanted,
+        begun: &AtomicBool,
+    ) -> Result<Arc<Embedded>, Arc<EmbedError>> {
+        let key = Key::of(&wanted);
+        let embedded = self.recent.try_get_with(key, self.compute(asker, wanted, begun)).await;
+        match embedded {
+            Ok(embedded) => Ok(embedded),
+            Err(shared) => {
+                let busy = matches!(&*shared, EmbedError::Inference { .. });
+                if !busy {
+                    self.failed.insert(key, Arc::clone(&shared)).await;
+                }
+                Err(shared)
+            }
+        }
+    }
+
+    /// `begun` is set where the image's download begins.
+    async fn compute(
+        &self,
+        asker: Asker,
+        wanted: Wanted,
+        begun: &AtomicBool,
+    ) -> Result<Arc<Embedded>, EmbedError> {
+        let Wanted { project, task, source, credentials } = wanted;
+        let place = self.media.place(asker, Some(task), &source).await?;
+        begun.store(true, Ordering::Relaxed);
+        let bytes = self.media.fetch_at(place, Some(task), &source, credentials.as_ref()).await?;
+        let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
+        let stored = self.storage.embeddings(&[hash], self.fingerprint()).await.unwrap_or_default();
+        let vector = match stored.into_iter().next().flatten() {
+            Some(vector) => vector,
+            None => self.look_at(asker, task, bytes, hash).await?,
+        };
+        let seen = [(source.as_str(), hash)];
+        self.store(self.storage.put_images(project, &seen, (self.now)())).await;
+        Ok(Arc::new(Embedded { hash, vector }))
+    }
+
+    /// What can't be stored is still predicted, and looked at again another time; that is said once until it works again.
+    async fn store<T>(&self, storing: impl Future<Output = Result<T, StorageError>>) {
+        let why = match tokio::time::timeout(STORE_PATIENCE, storing).await {
+            Ok(Ok(_)) => return self.is_unstored.store(false, Ordering::Relaxed),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("the database took more than {} s", STORE_PATIENCE.as_secs()),
+        };
+        if !self.is_unstored.swap(true, Ordering::Relaxed) {
+            tracing::warn!(why, "what was seen of images can't be stored; they are predicted all the same");
+        }
+    }
+
+    /// Decodes and runs one image, and stores its embedding.
+    async fn look_at(
+        &self,
+        asker: Asker,
+        task: TaskId,
+        bytes: Bytes,
+        hash: ContentHash,
+    ) -> Result<Vec<f32>, EmbedError> {
+        let turn = self.looks.wait(asker).await;
+        let pixels = self.decode(task, bytes).await?;
+        let vector =
+            self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
+        drop(turn);
+        let vector = as_stored(vector);
+        self.store(self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)())).await;
+        metrics::counter!("weathervane_images_embedded_total").increment(1);
+        Ok(vector)
+    }
+
+    /// Decodes one image off the async threads, within the memory there is for all that are decoded.
+    async fn decode(&self, task: TaskId, bytes: Bytes) -> Result<Vec<f32>, EmbedError> {
+        let shutting_down = |_| EmbedError::ShuttingDown;
+        let decoder = Arc::clone(&self.decoders).acquire_owned().await.map_err(shutting_down)?;
+        let header = bytes.clone();
+        let described = blocking(task, move || vision::describe(&header)).await?;
+        let memory = Arc::clone(&self.decode_memory);
+        let memory = memory.acquire_many_owned(megabytes(&described, &self.limits)).await;
+        let memory = memory.map_err(shutting_down)?;
+        let input = self.inference.backbone().spec().input;
+        let (limits, inference) = (self.limits, self.inference.clone());
+        let decode = move || {
+            let started = Instant::now();
+            let pixels = vision::prepare(&bytes, &input, &limits);
+            inference.note_decoding(started.elapsed());
+            // What it holds is free when it ends, not when nobody waits for it any more.
+            drop((memory, decoder));
+            pixels
+        };
+        // Some decoders read the whole file first, and are given up rather than ended.
+        let decoded = tokio::time::timeout(vision::MAX_TIME, blocking(task, decode)).await;
+        decoded.unwrap_or(Err(EmbedError::Vision {
+            task,
+            source: VisionError::TooSlow { format: described.format, limit: vision::MAX_TIME },
+        }))
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.inference.backbone().spec().fingerprint
+    }
+}
+
+/// Looks at an image off the async threads.
+async fn blocking<T: Send + 'static>(
+    task: TaskId,
+    look: impl FnOnce() -> Result<T, VisionError> + Send + 'static,
+) -> Result<T, EmbedError> {
+    let looked = tokio::task::spawn_blocking(look).await.map_err(|_| EmbedError::ShuttingDown)?;
+    looked.map_err(|source| EmbedError::Vision { task, source })
+}
+
+/// What decoding will take of [`DECODE_MEMORY_MB`]; a picture beyond the limits is refused before it takes anything.
+fn megabytes(described: &Described, limits: &Limits) -> u32 {
+    let pixels = (u64::from(described.width) * u64::from(described.height)).min(limits.max_pixels);
+    let megabytes = 1 + pixels.saturating_mul(DECODED_BYTES_PER_PX) / 1_000_000;
+    u32::try_from(megabytes).unwrap_or(DECODE_MEMORY_MB).min(DECODE_MEMORY_MB)
+}
