@@ -8,6 +8,7 @@ mod embedded;
 mod fill;
 mod follow;
 mod map;
+mod marks;
 mod near;
 mod order;
 mod pace;
@@ -18,7 +19,7 @@ mod rows;
 mod store;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, OwnedMutexGuard};
@@ -35,6 +36,7 @@ pub use compare::{Change, Comparison};
 use embedded::Embeddings;
 pub use fill::PoolProgress;
 pub use map::{Answer, Map, Picture};
+use marks::Marks;
 pub use near::Neighbour;
 pub use order::{Ranked, Ranking, Says, Wish};
 pub use review::{HeadReview, Outlier, Review};
@@ -137,26 +139,6 @@ struct ProjectPool {
     embeddings: Arc<tokio::sync::Mutex<Embeddings>>,
     /// Held for moments, by requests too.
     marks: Mutex<Marks>,
-}
-
-#[derive(Default)]
-struct Marks {
-    /// Tasks with an embedding.
-    embedded: usize,
-    /// Grows with every change of the embeddings, from when the pool was made.
-    revision: u64,
-    /// Tasks whose image could not be had, and why.
-    failed: BTreeMap<TaskId, String>,
-    /// Every task up to this one has been looked at.
-    seen: Option<TaskId>,
-    /// Whether the tasks after those are just being read.
-    reading: bool,
-    /// Tasks that changed since they were looked at.
-    changed: BTreeSet<TaskId>,
-    /// Tasks that events were about since the start of this process, each as often as it was.
-    events: usize,
-    /// From so many on the order in force may have run out.
-    wakes_at: usize,
 }
 
 /// What the queue needs from other rooms.
@@ -264,8 +246,7 @@ impl Queue {
     /// Tasks that can't be ranked because their image can't be had, and why; at most `limit`.
     pub fn left_out(&self, project: ProjectId, limit: usize) -> Vec<(TaskId, String)> {
         let pool = self.pool(project);
-        let marks = lock(&pool.marks);
-        marks.failed.iter().take(limit).map(|(task, reason)| (*task, reason.clone())).collect()
+        lock(&pool.marks).left_out().take(limit).map(|(task, reason)| (task, reason.to_owned())).collect()
     }
 
     fn pool(&self, project: ProjectId) -> Arc<ProjectPool> {
@@ -274,29 +255,10 @@ impl Queue {
             let embeddings = Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes);
             let embeddings = Arc::new(tokio::sync::Mutex::new(embeddings));
             // Numbers of an earlier process are not used again.
-            let marks = Marks { revision: (self.0.now)().unsigned_abs(), ..Marks::default() };
+            let marks = Marks::new((self.0.now)().unsigned_abs());
             Arc::new(ProjectPool { embeddings, marks: Mutex::new(marks) })
         };
         Arc::clone(pools.entry(project).or_insert_with(made))
-    }
-}
-
-impl Marks {
-    /// Tasks changed: those above the ones seen are looked at in their turn, and what a page that is just being read holds,
-    /// nobody knows.
-    fn note(&mut self, tasks: impl Iterator<Item = TaskId>) {
-        let (reading, seen) = (self.reading, self.seen);
-        let tasks = tasks.inspect(|_| self.events += 1);
-        self.changed.extend(tasks.filter(|task| reading || Some(*task) <= seen));
-    }
-
-    /// A page of tasks up to `last` was read; they are looked at next.
-    fn page_read(&mut self, last: Option<TaskId>) {
-        self.reading = false;
-        self.seen = last.or(self.seen);
-        // Those above are in no page yet.
-        let seen = self.seen;
-        self.changed.retain(|task| Some(*task) <= seen);
     }
 }
 
@@ -305,9 +267,7 @@ impl ProjectPool {
     async fn embeddings(&self, image_key: &str) -> OwnedMutexGuard<Embeddings> {
         let mut embeddings = Arc::clone(&self.embeddings).lock_owned().await;
         if embeddings.look_at(image_key) {
-            let mut marks = lock(&self.marks);
-            let (revision, events, wakes_at) = (marks.revision + 1, marks.events, marks.wakes_at);
-            *marks = Marks { revision, events, wakes_at, ..Marks::default() };
+            lock(&self.marks).start_anew();
         }
         embeddings
     }
@@ -316,23 +276,4 @@ impl ProjectPool {
 /// A poisoned lock means that a neighbour panicked; what it guards is whole all the same.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_that_comes_while_its_page_is_read_is_looked_at_again() {
-        let mut marks = Marks { seen: Some(TaskId(3)), ..Marks::default() };
-        marks.note([2, 7].map(TaskId).into_iter());
-        assert_eq!((&marks.changed, marks.events), (&BTreeSet::from([TaskId(2)]), 2));
-        marks.reading = true;
-        marks.note([7, 9].map(TaskId).into_iter());
-        marks.page_read(Some(TaskId(8)));
-        assert_eq!((&marks.changed, marks.seen), (&BTreeSet::from([2, 7].map(TaskId)), Some(TaskId(8))));
-        marks.reading = true;
-        marks.page_read(None);
-        assert_eq!((marks.reading, marks.seen), (false, Some(TaskId(8))));
-    }
 }

@@ -31,7 +31,7 @@ pub struct PoolProgress {
     pub tasks: usize,
     /// Those with an embedding.
     pub embedded: usize,
-    /// Those whose image can't be had.
+    /// Those whose image can't be had; one whose host is left alone for a minute is tried once more first.
     pub failed: usize,
 }
 
@@ -122,9 +122,7 @@ impl Queue {
         for project in projects {
             if retry {
                 let pool = self.pool(project.id);
-                let mut marks = lock(&pool.marks);
-                let failed: Vec<TaskId> = marks.failed.keys().copied().collect();
-                marks.changed.extend(failed);
+                lock(&pool.marks).retry_failed();
             }
             match self.fill_project(project.id, &mut |_| {}).await {
                 Ok(progress) => {
@@ -154,7 +152,7 @@ impl Queue {
         let config = self.config(project).await?;
         let key = image_key(project, &config)?;
         let pool = self.pool(project);
-        let before = pool.embeddings(&key).await.len();
+        let before = (pool.embeddings(&key).await.len(), lock(&pool.marks).failed());
         self.fill_changed(project, &key).await?;
         loop {
             let after = lock(&pool.marks).seen;
@@ -174,7 +172,7 @@ impl Queue {
             seen(self.progress(project).await?);
         }
         let progress = self.progress(project).await?;
-        if progress.embedded != before {
+        if (progress.embedded, progress.failed) != before {
             tracing::info!(%project, embedded = progress.embedded, failed = progress.failed, "pool filled");
             // The first order of a project without labels waits for its pool.
             self.0.publish.notify_one();
@@ -184,7 +182,7 @@ impl Queue {
 
     async fn fill_changed(&self, project: ProjectId, key: &str) -> Result<(), QueueError> {
         let pool = self.pool(project);
-        let changed: Vec<TaskId> = std::mem::take(&mut lock(&pool.marks).changed).into_iter().collect();
+        let changed: Vec<TaskId> = lock(&pool.marks).take_changed().into_iter().collect();
         for (page, ids) in changed.chunks(PAGE as usize).enumerate() {
             let embedded = async {
                 let tasks = self.0.storage.tasks(project, ids).await?;
@@ -219,7 +217,7 @@ impl Queue {
                         credentials: None,
                     });
                 }
-                Err(error) => drop(lock(&pool.marks).failed.insert(task.id, error.to_string())),
+                Err(error) => lock(&pool.marks).not_found(task.id, error.to_string(), None),
             }
         }
         let batch = self.0.embedder.embed_quietly(wanted).await.inspect_err(|_| {
@@ -231,13 +229,13 @@ impl Queue {
         for ((task, taken_at), embedded) in ids.into_iter().zip(batch) {
             match embedded {
                 Ok(embedded) => {
-                    marks.failed.remove(&task);
+                    marks.found(task);
                     let image = Image { hash: embedded.hash, taken_at };
                     marks.revision += u64::from(embeddings.insert(task, image, &embedded.vector));
                 }
                 Err(error) => {
                     tracing::debug!(%project, %task, %error, "task not in the pool");
-                    marks.failed.insert(task, error.to_string());
+                    marks.not_found(task, error.to_string(), error.host_is_left_alone());
                 }
             }
         }
@@ -258,7 +256,7 @@ impl Queue {
         let tasks = usize::try_from(tasks).unwrap_or(0);
         let pool = self.pool(project);
         let marks = lock(&pool.marks);
-        PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed.len() }
+        PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed() }
     }
 
     /// The project's label config as it was seen last.

@@ -127,7 +127,7 @@ impl Queue {
             let dropped = embeddings.retain(|task| states.contains_key(&task));
             let mut marks = lock(&pool.marks);
             marks.revision += u64::from(dropped);
-            marks.failed.retain(|task, _| states.contains_key(task));
+            marks.retain(|task| states.contains_key(&task));
             marks.embedded = embeddings.len();
             drop(marks);
             embeddings.place();

@@ -1,0 +1,166 @@
+//! How far a pool is filled: which tasks were looked at, which are to be looked at again, and which can't be had.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::domain::ids::TaskId;
+
+#[derive(Default)]
+pub(super) struct Marks {
+    /// Tasks with an embedding.
+    pub embedded: usize,
+    /// Grows with every change of the embeddings, from when the pool was made.
+    pub revision: u64,
+    /// Tasks whose image could not be had, and why.
+    failed: BTreeMap<TaskId, String>,
+    /// Tasks whose image was not asked for, because its host is left alone.
+    put_off: BTreeMap<TaskId, PutOff>,
+    /// Every task up to this one has been looked at.
+    pub seen: Option<TaskId>,
+    /// Whether the tasks after those are just being read.
+    pub reading: bool,
+    /// Tasks that changed since they were looked at.
+    pub changed: BTreeSet<TaskId>,
+    /// Tasks that events were about since the start of this process, each as often as it was.
+    pub events: usize,
+    /// From so many on the order in force may have run out.
+    pub wakes_at: usize,
+}
+
+/// A task that is tried once more before it counts as failed.
+struct PutOff {
+    until: Instant,
+    tried_again: bool,
+    why: String,
+}
+
+impl Marks {
+    /// Nothing has been looked at yet.
+    pub fn new(revision: u64) -> Self {
+        Self { revision, ..Self::default() }
+    }
+
+    /// Nothing of what was looked at counts any more; what happened still does.
+    pub fn start_anew(&mut self) {
+        let (events, wakes_at) = (self.events, self.wakes_at);
+        *self = Self { events, wakes_at, ..Self::new(self.revision + 1) };
+    }
+
+    /// Tasks changed: those above the ones seen are looked at in their turn, and what a page that is just being read holds,
+    /// nobody knows.
+    pub fn note(&mut self, tasks: impl Iterator<Item = TaskId>) {
+        let (reading, seen) = (self.reading, self.seen);
+        let tasks = tasks.inspect(|_| self.events += 1);
+        self.changed.extend(tasks.filter(|task| reading || Some(*task) <= seen));
+    }
+
+    /// A page of tasks up to `last` was read; they are looked at next.
+    pub fn page_read(&mut self, last: Option<TaskId>) {
+        self.reading = false;
+        self.seen = last.or(self.seen);
+        // Those above are in no page yet.
+        let seen = self.seen;
+        self.changed.retain(|task| Some(*task) <= seen);
+    }
+
+    /// The tasks to look at again: those that changed, and those whose host may be asked again.
+    pub fn take_changed(&mut self) -> BTreeSet<TaskId> {
+        let mut taken = std::mem::take(&mut self.changed);
+        let now = Instant::now();
+        for (task, put_off) in self.put_off.iter_mut().filter(|(_, put_off)| put_off.until <= now) {
+            put_off.tried_again = true;
+            taken.insert(*task);
+        }
+        taken
+    }
+
+    /// The tasks whose image could not be had are looked at again.
+    pub fn retry_failed(&mut self) {
+        self.changed.extend(self.failed.keys());
+    }
+
+    /// A task's image is there.
+    pub fn found(&mut self, task: TaskId) {
+        self.failed.remove(&task);
+        self.put_off.remove(&task);
+    }
+
+    /// A task's image could not be had. Where its host is left alone for `left_alone`, nothing is known of the image: it is
+    /// put off, and failed only where the host is still silent when it is asked again.
+    pub fn not_found(&mut self, task: TaskId, why: String, left_alone: Option<Duration>) {
+        let was_tried = self.failed.contains_key(&task)
+            || self.put_off.get(&task).is_some_and(|put_off| put_off.tried_again);
+        match left_alone.filter(|_| !was_tried) {
+            Some(wait) => {
+                let until = Instant::now() + wait;
+                self.put_off.entry(task).or_insert(PutOff { until, tried_again: false, why });
+            }
+            None => {
+                self.put_off.remove(&task);
+                self.failed.insert(task, why);
+            }
+        }
+    }
+
+    /// Tasks whose image could not be had.
+    pub fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// Tasks that are in no ranking, and why.
+    pub fn left_out(&self) -> impl Iterator<Item = (TaskId, &str)> {
+        let put_off = self.put_off.iter().map(|(task, put_off)| (*task, put_off.why.as_str()));
+        self.failed.iter().map(|(task, why)| (*task, why.as_str())).chain(put_off)
+    }
+
+    /// Forgets tasks that are gone.
+    pub fn retain(&mut self, keep: impl Fn(TaskId) -> bool) {
+        self.failed.retain(|task, _| keep(*task));
+        self.put_off.retain(|task, _| keep(*task));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_comes_while_its_page_is_read_is_looked_at_again() {
+        let mut marks = Marks { seen: Some(TaskId(3)), ..Marks::default() };
+        marks.note([2, 7].map(TaskId).into_iter());
+        assert_eq!((&marks.changed, marks.events), (&BTreeSet::from([TaskId(2)]), 2));
+        marks.reading = true;
+        marks.note([7, 9].map(TaskId).into_iter());
+        marks.page_read(Some(TaskId(8)));
+        assert_eq!((&marks.changed, marks.seen), (&BTreeSet::from([2, 7].map(TaskId)), Some(TaskId(8))));
+        marks.reading = true;
+        marks.page_read(None);
+        assert_eq!((marks.reading, marks.seen), (false, Some(TaskId(8))));
+    }
+
+    #[test]
+    fn an_image_whose_host_is_left_alone_is_tried_once_more_before_it_counts_as_failed() {
+        let (mut marks, task) = (Marks::default(), TaskId(1));
+        let minute = Some(Duration::from_secs(60));
+        let silent = |marks: &mut Marks, wait| marks.not_found(task, "left alone".to_owned(), wait);
+        silent(&mut marks, minute);
+        assert_eq!((marks.failed(), marks.left_out().count(), marks.take_changed().len()), (0, 1, 0));
+        // An event of the task meanwhile tells nothing new of the host.
+        silent(&mut marks, minute);
+        assert_eq!(marks.failed(), 0);
+        marks.found(task);
+        silent(&mut marks, Some(Duration::ZERO));
+        assert_eq!((marks.failed(), marks.take_changed()), (0, BTreeSet::from([task])));
+        silent(&mut marks, minute);
+        assert_eq!((marks.failed(), marks.left_out().count(), marks.take_changed().len()), (1, 1, 0));
+        marks.retry_failed();
+        assert_eq!(marks.take_changed(), BTreeSet::from([task]));
+        silent(&mut marks, minute);
+        assert_eq!(marks.failed(), 1, "it was asked for before");
+        marks.found(task);
+        marks.not_found(task, "404".to_owned(), None);
+        assert_eq!(marks.failed(), 1);
+        marks.retain(|_| false);
+        assert_eq!((marks.failed(), marks.left_out().count()), (0, 0));
+    }
+}
