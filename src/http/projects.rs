@@ -93,14 +93,14 @@ pub struct EmptyAnswers {
 /// What becomes of the answers
 #[derive(Serialize, ToSchema)]
 pub struct Labels {
-    /// Answers that teach nothing, by reason, the most frequent first.
+    /// Answers that teach nothing, by reason, the most frequent first: at most 50, and one entry for all others.
     unused: Vec<UnusedAnswer>,
 }
 
 /// Answers that teach nothing for one reason
 #[derive(Serialize, ToSchema)]
 pub struct UnusedAnswer {
-    /// The control tag that was answered.
+    /// The control tag that was answered; empty where many rare reasons are one entry.
     from_name: String,
     /// In words, with what to do.
     reason: String,

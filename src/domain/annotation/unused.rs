@@ -13,6 +13,16 @@ use crate::domain::label_config::{ChoiceKind, LabelConfig};
 /// Tasks named for a reason.
 const NAMED_TASKS: usize = 5;
 
+/// Reasons told apart; the answers for all others, the rarest, are counted in one. A person reads no more, and a project may
+/// have as many as it has answers.
+const TOLD_REASONS: usize = 50;
+
+/// Parts of one annotation that are looked at: of more nobody needs the reasons, and comparing all takes the square of the time.
+const TOLD_PARTS: usize = 100;
+
+/// Longest name that is compared with others, in bytes: comparing takes the product of both lengths.
+const LONGEST_COMPARED: usize = 1_000;
+
 /// Similarity of two names from which one may be the other's new name, Jaro-Winkler: `ten` and `ten new` have 0.87.
 const ALIKE: f64 = 0.8;
 
@@ -37,6 +47,8 @@ pub enum Why {
     OnlyAParent,
     /// `value.choices` is no list of names.
     Unreadable,
+    /// So many reasons, each of fewer answers than any that is told.
+    Others(usize),
 }
 
 /// Parts of answers that teach nothing for the same reason.
@@ -52,7 +64,8 @@ pub struct UnusedAnswers {
 }
 
 impl UnusedAnswers {
-    /// What of many annotations teaches nothing, the most frequent reason first.
+    /// What of many annotations teaches nothing, the most frequent reason first: at most 50 of them, and one entry for all
+    /// others.
     pub fn among<'a>(annotations: impl Iterator<Item = &'a Annotation>, config: &LabelConfig) -> Vec<Self> {
         let mut found: BTreeMap<Unused, Self> = BTreeMap::new();
         let mut answered: BTreeSet<(&str, usize)> = BTreeSet::new();
@@ -71,9 +84,19 @@ impl UnusedAnswers {
             }
         }
         let mut found: Vec<Self> = found.into_values().collect();
-        found.iter_mut().for_each(|of| of.renamed = renamed(&of.unused, config, &answered));
         found.sort_by_key(|of| std::cmp::Reverse(of.annotations));
+        let others = found.split_off(found.len().min(TOLD_REASONS));
+        found.iter_mut().for_each(|of| of.renamed = renamed(&of.unused, config, &answered));
+        found.extend(Self::together(&others));
         found
+    }
+
+    /// All of them as one.
+    fn together(others: &[Self]) -> Option<Self> {
+        let first = others.first()?;
+        let unused = Unused { from_name: String::new(), why: Why::Others(others.len()) };
+        let annotations = others.iter().map(|of| of.annotations).sum();
+        Some(Self { annotations, tasks: first.tasks.clone(), ..Self::of(unused) })
     }
 
     fn of(unused: Unused) -> Self {
@@ -104,9 +127,14 @@ impl fmt::Display for UnusedAnswers {
 /// The class of the same head that nobody chose and whose name is like the unknown one.
 fn renamed(unused: &Unused, config: &LabelConfig, answered: &BTreeSet<(&str, usize)>) -> Option<String> {
     let Why::NoSuchClass(old) = &unused.why else { return None };
+    let is_short = |name: &str| name.len() <= LONGEST_COMPARED;
+    if !is_short(old) {
+        return None;
+    }
     let head = config.heads.iter().find(|head| head.from_name == unused.from_name)?;
     let without = head.classes.iter().enumerate();
     let without = without.filter(|(index, _)| !answered.contains(&(head.from_name.as_str(), *index)));
+    let without = without.filter(|(_, class)| is_short(&class.name));
     let likeness = |name: &str| strsim::jaro_winkler(&old.to_lowercase(), &name.to_lowercase());
     let most = without.map(|(_, class)| (likeness(&class.name), &class.name));
     let most = most.max_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -128,6 +156,8 @@ impl fmt::Display for Unused {
                 write!(f, "`{from_name}` is answered with a group of classes, where one class can be right")
             }
             Why::Unreadable => write!(f, "`{from_name}` is answered with what is no list of names"),
+            Why::Others(1) => f.write_str("another reason"),
+            Why::Others(reasons) => write!(f, "{reasons} other reasons"),
         }
     }
 }
@@ -141,14 +171,14 @@ impl Annotation {
         let mut unused = Vec::new();
         let mut note = |from_name: &str, why: Why| {
             let found = Unused { from_name: from_name.to_owned(), why };
-            if !unused.contains(&found) {
+            if unused.len() < TOLD_PARTS && !unused.contains(&found) {
                 unused.push(found);
             }
         };
         for region in self.result.iter().filter(|region| is_choices(region)) {
             let from_name = text(region, "from_name").unwrap_or_default();
             if !config.heads.iter().any(|head| head.from_name == from_name) {
-                note(from_name, Why::NoSuchQuestion);
+                note(&shown(from_name), Why::NoSuchQuestion);
             }
         }
         for head in config.heads.iter().filter(|head| self.shows(head)) {
@@ -260,5 +290,30 @@ mod tests {
                 "1 answer teaches nothing: `n` has no class `zebra` (task 3)",
             ]
         );
+    }
+    #[test]
+    fn as_many_reasons_as_answers_are_told_in_short() {
+        let xml = "<View><Image name=\"image\" value=\"$image\"/><Choices name=\"n\" toName=\"image\"><Choice value=\"one\"/>\
+            <Choice value=\"two\"/></Choices></View>";
+        let config = LabelConfig::parse(xml).unwrap();
+        let annotation = |id: i64, choices: Value| {
+            let region = json!({"type": "choices", "from_name": "n", "to_name": "image", "value": {"choices": choices}});
+            Annotation::from_json(&json!({"id": id, "task": id, "result": [region]}), None).unwrap()
+        };
+        let often = (0..3).map(|id| annotation(id, json!(["often"])));
+        let answers: Vec<Annotation> =
+            often.chain((3..3_000).map(|id| annotation(id, json!([format!("{id:05}")])))).collect();
+        let found = UnusedAnswers::among(answers.iter(), &config);
+        assert_eq!(found.len(), TOLD_REASONS + 1);
+        assert!(found[0].to_string().starts_with("3 answers teach nothing: `n` has no class `often`"));
+        assert_eq!(
+            found[TOLD_REASONS].to_string(),
+            "2948 answers teach nothing: 2948 other reasons (task 52, ...)"
+        );
+        let many: Vec<String> = (0..200_000).map(|id| id.to_string()).collect();
+        let hostile = annotation(1, json!(many));
+        assert_eq!(hostile.unused(&config).len(), TOLD_PARTS);
+        let long = [annotation(1, json!(["x".repeat(2_000_000)]))];
+        assert!(UnusedAnswers::among(long.iter(), &config)[0].to_string().len() < 1_000);
     }
 }
