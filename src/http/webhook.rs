@@ -44,8 +44,12 @@ pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpRe
         }
         event => event?,
     };
-    let digest = blake3::hash(event.to_string().as_bytes()).to_hex().to_string();
-    let event = WebhookEvent::from_json(&event)?;
+    // An event may tell of a million deletions: that is nothing for the threads that answer everybody.
+    let read = web::block(move || {
+        let digest = blake3::hash(event.to_string().as_bytes()).to_hex().to_string();
+        WebhookEvent::from_json(&event).map(|event| (event, digest))
+    });
+    let (event, digest) = read.await.map_err(|_| ApiError::Interrupted)??;
     let teaches = event.teaches();
     let training = state.training.clone();
     let outcome = tokio::spawn(async move { training.record(event, digest).await })

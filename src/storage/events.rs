@@ -12,6 +12,9 @@ use super::{Result, Storage, Tx};
 use crate::domain::annotation::Annotation;
 use crate::domain::ids::{AnnotationId, JobId, ProjectId, TaskId};
 
+/// Deletions of one transaction: a tenth of a second. More are taken in by several, so that others can write in between.
+const DELETIONS: usize = 5_000;
+
 /// An event and all it says.
 #[derive(Clone, Debug)]
 pub struct EventRecord {
@@ -87,8 +90,11 @@ impl Storage {
     /// changes are pending, or when the request is forced. Dropping the future undoes everything, so it must not hang on
     /// the connection of the sender.
     ///
+    /// Of an event that deletes many thousands, all but the last are deleted before that transaction, a few thousand at a
+    /// time: what a failure leaves of them is repaired by a second delivery or the next export.
+    ///
     /// # Errors
-    /// When the database fails; then nothing is changed and the event may be delivered again.
+    /// When the database fails; then nothing else is changed and the event may be delivered again.
     pub async fn record_event(
         &self,
         event: &EventRecord,
@@ -96,6 +102,17 @@ impl Storage {
         now: i64,
     ) -> Result<EventOutcome> {
         let id = event.project.id;
+        let (first_annotations, annotations) = all_but_last(&event.deleted_annotations);
+        let (first_tasks, tasks) = all_but_last(&event.deleted_tasks);
+        let mut changed = 0;
+        if !(first_annotations.is_empty() && first_tasks.is_empty() || self.is_recorded(event).await?) {
+            for part in first_annotations.chunks(DELETIONS) {
+                changed += self.delete(id, part, &[], now).await?;
+            }
+            for part in first_tasks.chunks(DELETIONS) {
+                changed += self.delete(id, &[], part, now).await?;
+            }
+        }
         let mut tx = self.begin().await?;
         let known = projects::ensure(&mut tx, id, now).await?;
         if !insert(&mut tx, event, now).await? {
@@ -108,14 +125,15 @@ impl Storage {
             });
         }
         tasks::upsert(&mut tx, id, &event.tasks, None, now).await?;
-        tasks::delete(&mut tx, id, &event.deleted_tasks, now).await?;
+        tasks::delete(&mut tx, id, tasks, now).await?;
         let delivery = Delivery {
             annotations: &event.annotations,
-            deleted_annotations: &event.deleted_annotations,
-            deleted_tasks: &event.deleted_tasks,
+            deleted_annotations: annotations,
+            deleted_tasks: tasks,
         };
-        let changed = annotations::receive(&mut tx, &known, &delivery, now).await?;
-        let project = projects::update(&mut tx, &known, &event.project, changed, now).await?;
+        let changed_last = annotations::receive(&mut tx, &known, &delivery, now).await?;
+        let project = projects::update(&mut tx, &known, &event.project, changed_last, now).await?;
+        changed += changed_last;
         let wanted = job.filter(|request| changed > 0 || request.force);
         let job = match wanted {
             Some(request) => jobs::enqueue(&mut tx, &project, request, now).await?,
@@ -123,6 +141,38 @@ impl Storage {
         };
         tx.commit().await?;
         Ok(EventOutcome { duplicate: false, changed, pending: project.pending_updates(), job })
+    }
+
+    /// Deletes annotations, and tasks with theirs, in one transaction; gives the number of label changes.
+    async fn delete(
+        &self,
+        project: ProjectId,
+        deleted_annotations: &[AnnotationId],
+        deleted_tasks: &[TaskId],
+        now: i64,
+    ) -> Result<i64> {
+        let mut tx = self.begin().await?;
+        let known = projects::ensure(&mut tx, project, now).await?;
+        tasks::delete(&mut tx, project, deleted_tasks, now).await?;
+        let delivery = Delivery { annotations: &[], deleted_annotations, deleted_tasks };
+        let changed = annotations::receive(&mut tx, &known, &delivery, now).await?;
+        projects::update(&mut tx, &known, &ProjectInfo::new(project), changed, now).await?;
+        tx.commit().await?;
+        Ok(changed)
+    }
+
+    /// Whether the event was taken in before.
+    async fn is_recorded(&self, event: &EventRecord) -> Result<bool> {
+        if !event.dedupe {
+            return Ok(false);
+        }
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM events WHERE project_id = $1 AND digest = $2")
+                .bind(event.project.id.0)
+                .bind(clean(&event.digest).into_owned())
+                .fetch_optional(&self.read)
+                .await?;
+        Ok(found.is_some())
     }
 
     /// The newest events of a project, newest first.
@@ -149,6 +199,11 @@ impl Storage {
             .await?;
         Ok(deleted.rows_affected())
     }
+}
+
+/// The last [`DELETIONS`], and what comes before them.
+fn all_but_last<T>(deleted: &[T]) -> (&[T], &[T]) {
+    deleted.split_at(deleted.len().saturating_sub(DELETIONS))
 }
 
 /// `false` when the event is already there.

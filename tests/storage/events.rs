@@ -1,4 +1,4 @@
-use weathervane::domain::ids::JobId;
+use weathervane::domain::ids::{AnnotationId, JobId, TaskId};
 use weathervane::storage::{EventOutcome, EventRecord};
 
 use super::support::{Database, PROJECT, SECOND, annotation, created, info, task, training};
@@ -99,4 +99,47 @@ pub async fn old_events_are_pruned(database: &Database) {
     assert_eq!(storage.recent_events(PROJECT, 9).await.unwrap().len(), 1);
     let again = storage.record_event(&created(vec![annotation(10, "rain", 1)]), None, 40).await.unwrap();
     assert_eq!(again.changed, 0);
+}
+
+pub async fn a_deletion_of_many_thousands_lets_others_write_in_between(database: &Database) {
+    const MANY: i64 = 22_000;
+    let storage = database.open().await;
+    let answered = [1, 2, MANY].map(|id| annotation(id, "rain", 1));
+    storage.record_event(&created(answered.to_vec()), None, 1).await.unwrap();
+    let mut event = EventRecord::new(info(), "ANNOTATIONS_DELETED");
+    (event.digest, event.dedupe) = ("many".into(), true);
+    event.deleted_annotations = (1..=MANY).map(AnnotationId).collect();
+    let (large, small) = (storage.clone(), storage.clone());
+    let deleting =
+        tokio::spawn(async move { (large.record_event(&event, Some(&training()), 2).await, event) });
+    // The write of another is taken in before all are deleted.
+    while storage.annotations(PROJECT).await.unwrap().len() == 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    small.record_event(&created(vec![annotation(MANY + 1, "fog", 1)]), None, 2).await.unwrap();
+    let ids = |annotations: &[weathervane::domain::annotation::Annotation]| {
+        annotations.iter().map(|annotation| annotation.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&storage.annotations(PROJECT).await.unwrap()), [MANY, MANY + 1]);
+
+    let (outcome, event) = deleting.await.unwrap();
+    let outcome = outcome.unwrap();
+    assert!(
+        matches!(outcome, EventOutcome { duplicate: false, changed: 3, job: Some(_), .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(ids(&storage.annotations(PROJECT).await.unwrap()), [MANY + 1]);
+    assert_eq!(storage.project(PROJECT).await.unwrap().unwrap().updates_seen, 3 + 1 + 3);
+
+    // Its id was given to another annotation: a second delivery does not delete that.
+    let mut another = annotation(1, "snow", 9);
+    another.created_at = 9;
+    storage.record_event(&created(vec![another]), None, 3).await.unwrap();
+    assert!(storage.record_event(&event, None, 4).await.unwrap().duplicate);
+    assert_eq!(ids(&storage.annotations(PROJECT).await.unwrap()), [1, MANY + 1]);
+
+    let mut tasks = EventRecord::new(info(), "TASKS_DELETED");
+    tasks.deleted_tasks = (1..=MANY + 1).map(TaskId).collect();
+    assert_eq!(storage.record_event(&tasks, None, 5).await.unwrap().changed, 2);
+    assert_eq!(storage.annotations(PROJECT).await.unwrap(), []);
 }

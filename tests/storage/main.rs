@@ -65,6 +65,7 @@ contract! {
     events::concurrent_events_are_all_kept_and_counted,
     events::a_dropped_recording_leaves_all_or_nothing,
     events::old_events_are_pruned,
+    events::a_deletion_of_many_thousands_lets_others_write_in_between,
     jobs::requests_coalesce_until_the_deadline,
     jobs::a_training_on_the_export_takes_the_place_of_a_queued_one,
     jobs::a_job_waits_for_enough_label_changes,
