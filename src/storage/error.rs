@@ -120,6 +120,7 @@ fn from_code(code: &str, message: String) -> StorageError {
             message,
             "another process holds it locked for long; stop that process or try again",
         ),
+        Ok(7) => StorageError::unavailable(message, "give the program more memory, or send less at once"),
         Ok(8) => StorageError::unavailable(message, "make the data directory writable"),
         Ok(10) => StorageError::unavailable(message, "check the disk of the data directory"),
         Ok(13) => StorageError::unavailable(message, "free space on the disk of the data directory"),
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn both_engines_codes_are_sorted_by_what_to_do() {
-        for code in ["5", "517", "13", "08006", "28P01", "53300", "57P01"] {
+        for code in ["5", "517", "7", "10", "778", "13", "08006", "28P01", "53300", "57P01"] {
             assert!(from_code(code, "x".into()).is_transient(), "{code}");
         }
         for code in ["11", "26", "267", "XX001"] {

@@ -40,6 +40,11 @@ impl DatabaseFile {
         Self { path, opened, gone: AtomicBool::new(false) }
     }
 
+    #[cfg(test)]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Looks whether the file is still the one that was opened.
     pub fn look(&self) -> Result<()> {
         self.gone.store(identity(&self.path) != self.opened, Ordering::Release);
