@@ -15,6 +15,7 @@ pub mod folder;
 mod format;
 mod healthcheck;
 mod house;
+mod labels;
 mod left_out;
 mod man;
 mod model_file;
@@ -89,6 +90,8 @@ enum Command {
     Doctor(Box<doctor::Doctor>),
     /// Say which tasks to label next, and why
     Rank(Box<rank::RankCommand>),
+    /// Change the labels that people gave, in Label Studio
+    Labels(labels::Labels),
     /// Train once: a project as the server would, or a model file from a Label Studio export
     Train(Box<train::Train>),
     /// Predict files, folders or addresses of images
@@ -132,6 +135,7 @@ impl Cli {
             Command::Connect(command) => runtime.block_on(command.run()),
             Command::Doctor(command) => runtime.block_on(command.run()),
             Command::Rank(command) => runtime.block_on(command.run()),
+            Command::Labels(command) => runtime.block_on(command.run()),
             Command::Train(command) => runtime.block_on(command.run()),
             Command::Predict(command) => runtime.block_on(command.run()),
             Command::Versions(command) => runtime.block_on(command.run()),

@@ -133,7 +133,7 @@ fn answers_that_teach_nothing(
     html! {
         @if !unused.is_empty() {
             ul.advice aria-label="Answers that teach nothing" {
-                @for reason in unused.iter().take(REASONS) { li { (reason) } }
+                @for reason in unused.iter().take(REASONS) { li { (reason.in_project(project.id)) } }
                 @if unused.len() > REASONS { li { "and " (unused.len() - REASONS) " more reasons" } }
             }
         }

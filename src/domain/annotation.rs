@@ -1,5 +1,6 @@
 //! Annotations: one person's answer to one task, and what it teaches a head.
 
+mod rename;
 mod unused;
 
 use std::borrow::Cow;
@@ -7,6 +8,7 @@ use std::borrow::Cow;
 use super::field::{FieldError, Record};
 use super::ids::{AnnotationId, TaskId};
 use super::label_config::{ChoiceKind, HeadSpec, MAX_CLASSES};
+pub use rename::{Rename, RenameError, command as rename_command};
 use serde_json::Value;
 pub use unused::{Unused, UnusedAnswers, Why};
 

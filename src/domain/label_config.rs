@@ -17,7 +17,7 @@ mod written;
 mod xml;
 
 pub use classes::{MAX_CHOICE_DEPTH, MAX_CLASSES, MAX_NAME_BYTES};
-pub use dropped::Dropped;
+pub use dropped::{Dropped, alike};
 pub use heads::MAX_HEADS;
 pub use required::with_answers_required;
 pub use visible::{Condition, visible};

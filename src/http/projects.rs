@@ -112,11 +112,11 @@ pub struct UnusedAnswer {
     perhaps: Option<String>,
 }
 
-impl From<&UnusedAnswers> for UnusedAnswer {
-    fn from(found: &UnusedAnswers) -> Self {
+impl UnusedAnswer {
+    fn of(project: ProjectId, found: &UnusedAnswers) -> Self {
         Self {
             from_name: found.unused.from_name.clone(),
-            reason: found.to_string(),
+            reason: found.in_project(project),
             annotations: found.annotations,
             tasks: found.tasks.clone(),
             perhaps: found.renamed.clone(),
@@ -160,7 +160,8 @@ pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<
     let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
     let unused = match config {
         Some(Ok(config)) => {
-            state.training.unused_answers(row.id, &config).await?.iter().map(Into::into).collect()
+            let found = state.training.unused_answers(row.id, &config).await?;
+            found.iter().map(|found| UnusedAnswer::of(row.id, found)).collect()
         }
         _ => Vec::new(),
     };

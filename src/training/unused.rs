@@ -65,7 +65,7 @@ impl Training {
 
     /// Says what a training leaves out, once until it is something else.
     pub(super) fn say_unused(&self, project: ProjectId, found: &[UnusedAnswers]) {
-        let said: Vec<String> = found.iter().take(LOGGED).map(ToString::to_string).collect();
+        let said: Vec<String> = found.iter().take(LOGGED).map(|reason| reason.in_project(project)).collect();
         let said = said.join("; ");
         if said.is_empty() {
             self.0.said_unused.invalidate(&project);

@@ -4,6 +4,7 @@ mod collect;
 mod connect;
 mod evaluate;
 mod export;
+mod labels;
 mod onnx;
 mod predict;
 mod project;

@@ -58,9 +58,17 @@ fn the_short_help_of_a_command_lists_its_own_flags_and_the_long_one_the_servers_
     let own = ["project", "limit", "strategy", "format"].map(str::to_owned);
     assert_eq!(flags("rank", "-h"), BTreeSet::from(own.clone()));
     assert_eq!(flags("rank", "--help"), servers.union(&own.into()).cloned().collect());
-    for command in
-        ["connect", "doctor", "select", "train", "evaluate", "predict", "export predictions", "versions list"]
-    {
+    for command in [
+        "connect",
+        "doctor",
+        "select",
+        "train",
+        "evaluate",
+        "predict",
+        "export predictions",
+        "versions list",
+        "labels rename",
+    ] {
         let shared: Vec<String> = flags(command, "-h").intersection(&servers).cloned().collect();
         assert_eq!(shared, Vec::<String>::new(), "{command}");
     }

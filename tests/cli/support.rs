@@ -1,5 +1,7 @@
 //! A folder of small pictures, its labels, and the binary.
 
+pub mod terminal;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;

@@ -18,6 +18,7 @@ mod connect;
 mod dashboard;
 mod demo;
 mod imported;
+mod labels;
 mod main_loop;
 mod outages;
 mod people;

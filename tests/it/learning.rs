@@ -379,6 +379,8 @@ async fn answers_that_teach_nothing_are_counted_by_reason_and_a_new_name_is_offe
         "{reason}"
     );
     let page = server.get("/ui/projects/1").await.text().await.expect("a page");
-    assert!(page.contains("6 answers teach nothing"), "{page}");
+    let command = "weathervane labels rename --project 1 sunrise 'sunrise (new)'";
+    assert!(reason.contains(command), "{reason}");
+    assert!(page.contains("6 answers teach nothing") && page.contains(command), "{page}");
     server.stop().await;
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::companion::kept;
+use crate::domain::shell::quoted;
 
 /// Runs commands of this program in the demo's world: no setting of the person's own environment reaches them.
 pub struct Commands {
@@ -73,27 +74,5 @@ impl Commands {
             .process_group(0)
             .kill_on_drop(true);
         command
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=%,@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_are_shown_as_a_shell_takes_them() {
-        for (word, shown) in [("--every", "--every"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")] {
-            assert_eq!(quoted(word), shown);
-        }
     }
 }

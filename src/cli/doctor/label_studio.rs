@@ -7,9 +7,12 @@ use crate::cli::address::Address;
 use crate::cli::steps::{Outcome, Report, Step};
 use crate::cli::wiring::{self, hook_of, row_of};
 use crate::config::Settings;
+use crate::domain::annotation::rename_command;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{Dropped, LabelConfig};
-use crate::labelstudio::{BackendRow, Client, HookUrlError, LabelStudioError, Probe, check_hook_url};
+use crate::labelstudio::{
+    BackendRow, Client, HookUrlError, LabelCounts, LabelStudioError, Probe, check_hook_url,
+};
 
 /// Clocks that differ by more make times in Label Studio and here hard to compare, seconds.
 const MAX_CLOCK_SECONDS: i64 = 60;
@@ -111,7 +114,7 @@ impl Patient<'_> {
                 if let Some(in_use) = report.take("labels", in_use) {
                     let unused = config.dropped_by(&config, &in_use);
                     if !unused.is_empty() {
-                        report.add(unused_labels(id, &unused));
+                        report.add(unused_labels(id, &unused, &config, &in_use));
                     }
                 }
             }
@@ -191,17 +194,31 @@ impl Patient<'_> {
 }
 
 /// Labels that people gave and the label config has not.
-fn unused_labels(project: ProjectId, unused: &[Dropped]) -> Step {
+fn unused_labels(project: ProjectId, unused: &[Dropped], config: &LabelConfig, in_use: &LabelCounts) -> Step {
     let named: Vec<String> = unused.iter().take(NAMED_LABELS).map(ToString::to_string).collect();
     let more = unused.len().saturating_sub(NAMED_LABELS);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let offer = |dropped: &Dropped| {
+        let new = config.new_name_of(dropped, in_use)?;
+        let from_name = (config.heads.len() > 1).then_some(dropped.from_name.as_str());
+        let command = rename_command(project, from_name, &dropped.label, new)?;
+        Some(format!("is `{new}` the same as `{}`? Then run `{command}`", dropped.label))
+    };
+    let mut advice: Vec<String> = unused.iter().take(NAMED_LABELS).filter_map(offer).collect();
+    advice.push(match advice.is_empty() {
+        true => format!(
+            "if a class was renamed, give its labels the new name by `weathervane labels rename --project {project} OLD NEW`, or \
+             keep the old name as `alias` of the new <Choice> under Settings > Labeling Interface"
+        ),
+        false => "or keep the old name as `alias` of the new <Choice> under Settings > Labeling Interface".to_owned(),
+    });
     Step::problem(
         "labels",
         format!(
             "project {project}: these labels teach nothing, for the label config has no such class: {}{more}",
             named.join(", ")
         ),
-        "if a class was renamed, keep its old name as `alias` of the new <Choice> under Settings > Labeling Interface",
+        advice.join("; "),
     )
 }
 

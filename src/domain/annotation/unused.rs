@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Annotation, Named, choices, is_choices, name, named, text};
+use super::{Annotation, Named, choices, is_choices, name, named, rename, text};
 use crate::domain::field::shown;
-use crate::domain::ids::TaskId;
-use crate::domain::label_config::{ChoiceKind, LabelConfig};
+use crate::domain::ids::{ProjectId, TaskId};
+use crate::domain::label_config::{ChoiceKind, LabelConfig, alike};
 
 /// Tasks named for a reason.
 const NAMED_TASKS: usize = 5;
@@ -22,9 +22,6 @@ const TOLD_PARTS: usize = 100;
 
 /// Longest name that is compared with others, in bytes: comparing takes the product of both lengths.
 const LONGEST_COMPARED: usize = 1_000;
-
-/// Similarity of two names from which one may be the other's new name, Jaro-Winkler: `ten` and `ten new` have 0.87.
-const ALIKE: f64 = 0.8;
 
 /// A part of an answer that no head learns from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +58,8 @@ pub struct UnusedAnswers {
     pub tasks: Vec<TaskId>,
     /// The class without any label that an unknown one may have been renamed to.
     pub renamed: Option<String>,
+    /// The label config asks nothing else.
+    is_only_question: bool,
 }
 
 impl UnusedAnswers {
@@ -86,7 +85,10 @@ impl UnusedAnswers {
         let mut found: Vec<Self> = found.into_values().collect();
         found.sort_by_key(|of| std::cmp::Reverse(of.annotations));
         let others = found.split_off(found.len().min(TOLD_REASONS));
-        found.iter_mut().for_each(|of| of.renamed = renamed(&of.unused, config, &answered));
+        for of in &mut found {
+            of.renamed = renamed(&of.unused, config, &answered);
+            of.is_only_question = config.heads.len() == 1;
+        }
         found.extend(Self::together(&others));
         found
     }
@@ -100,28 +102,50 @@ impl UnusedAnswers {
     }
 
     fn of(unused: Unused) -> Self {
-        Self { unused, annotations: 0, tasks: Vec::new(), renamed: None }
+        Self { unused, annotations: 0, tasks: Vec::new(), renamed: None, is_only_question: true }
     }
-}
 
-impl fmt::Display for UnusedAnswers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// In words for who works on a project: with the command that gives the answers their new name, where there may be one.
+    pub fn in_project(&self, project: ProjectId) -> String {
+        let (Some(new), Why::NoSuchClass(old)) = (&self.renamed, &self.unused.why) else {
+            return self.to_string();
+        };
+        let from_name = (!self.is_only_question).then_some(self.unused.from_name.as_str());
+        match rename::command(project, from_name, old, new) {
+            Some(command) => format!(
+                "{}; is `{}` the same? Then run `{command}`, or {}",
+                self.counted(),
+                shown(new),
+                alias(old, new)
+            ),
+            None => self.to_string(),
+        }
+    }
+
+    fn counted(&self) -> String {
         let number = self.annotations;
         let answers = if number == 1 { "answer" } else { "answers" };
         let verb = if number == 1 { "teaches" } else { "teach" };
         let tasks: Vec<String> = self.tasks.iter().map(ToString::to_string).collect();
         let kind = if tasks.len() == 1 { "task" } else { "tasks" };
         let more = if number > tasks.len() { ", ..." } else { "" };
-        write!(f, "{number} {answers} {verb} nothing: {} ({kind} {}{more})", self.unused, tasks.join(", "))?;
+        format!("{number} {answers} {verb} nothing: {} ({kind} {}{more})", self.unused, tasks.join(", "))
+    }
+}
+
+impl fmt::Display for UnusedAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.counted())?;
         if let (Some(new), Why::NoSuchClass(old)) = (&self.renamed, &self.unused.why) {
-            let (old, new) = (shown(old), shown(new));
-            write!(
-                f,
-                "; is `{new}` the same? Then keep the old name in the label config: <Choice value=\"{new}\" alias=\"{old}\"/>"
-            )?;
+            write!(f, "; is `{}` the same? Then {}", shown(new), alias(old, new))?;
         }
         Ok(())
     }
+}
+
+fn alias(old: &str, new: &str) -> String {
+    let (old, new) = (shown(old), shown(new));
+    format!("keep the old name in the label config: <Choice value=\"{new}\" alias=\"{old}\"/>")
 }
 
 /// The class of the same head that nobody chose and whose name is like the unknown one.
@@ -135,10 +159,7 @@ fn renamed(unused: &Unused, config: &LabelConfig, answered: &BTreeSet<(&str, usi
     let without = head.classes.iter().enumerate();
     let without = without.filter(|(index, _)| !answered.contains(&(head.from_name.as_str(), *index)));
     let without = without.filter(|(_, class)| is_short(&class.name));
-    let likeness = |name: &str| strsim::jaro_winkler(&old.to_lowercase(), &name.to_lowercase());
-    let most = without.map(|(_, class)| (likeness(&class.name), &class.name));
-    let most = most.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (most.0 >= ALIKE).then(|| most.1.clone())
+    alike(old, without.map(|(_, class)| class.name.as_str())).map(str::to_owned)
 }
 
 impl fmt::Display for Unused {
@@ -215,7 +236,7 @@ fn class(named: &Named) -> Option<usize> {
 }
 
 /// A choice in words.
-fn words(choice: &Value) -> Option<String> {
+pub(super) fn words(choice: &Value) -> Option<String> {
     match choice {
         Value::Array(names) if !names.is_empty() => {
             names.iter().map(name).collect::<Option<Vec<_>>>().map(|names| names.join(" / "))
@@ -280,8 +301,8 @@ mod tests {
         let answers = ["one", "ten", "two", "zebra", "ten", "ten", "ten", "ten", "ten"];
         let answers: Vec<Annotation> =
             answers.iter().enumerate().map(|(id, choice)| annotation(id as i64, choice)).collect();
-        let said: Vec<String> =
-            UnusedAnswers::among(answers.iter(), &config).iter().map(ToString::to_string).collect();
+        let unused = UnusedAnswers::among(answers.iter(), &config);
+        let said: Vec<String> = unused.iter().map(ToString::to_string).collect();
         assert_eq!(
             said,
             [
@@ -290,6 +311,11 @@ mod tests {
                 "1 answer teaches nothing: `n` has no class `zebra` (task 3)",
             ]
         );
+        let said: Vec<String> = unused.iter().map(|of| of.in_project(ProjectId(7))).collect();
+        let offer = "; is `ten new` the same? Then run `weathervane labels rename --project 7 ten 'ten new'`, or keep the \
+                     old name in the label config: <Choice value=\"ten new\" alias=\"ten\"/>";
+        assert!(said[0].starts_with("6 answers teach nothing") && said[0].ends_with(offer), "{}", said[0]);
+        assert_eq!(said[1], "1 answer teaches nothing: `n` has no class `zebra` (task 3)");
     }
     #[test]
     fn as_many_reasons_as_answers_are_told_in_short() {
