@@ -30,6 +30,7 @@ use crate::vision::Limits;
 use crate::{http, telemetry};
 
 mod background;
+mod certificates;
 mod connect;
 
 pub use connect::{backbone, client};

@@ -3,11 +3,14 @@
 //! Names users already know from other Label Studio backends (`PORT`, `MODEL_DIR`, `LABEL_STUDIO_URL`,
 //! `LABEL_STUDIO_API_KEY`, `BASIC_AUTH_USER`, `START_TRAINING_EACH_N_UPDATES`, ...) keep their meaning.
 
+mod label_studio;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
+pub use label_studio::LabelStudioSettings;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Everything `weathervane serve` can be told.
@@ -94,35 +97,6 @@ pub struct StorageSettings {
     /// PostgreSQL instead of the SQLite file in the data directory, e.g. postgres://user:password@host/name
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretString>,
-}
-
-/// How to reach Label Studio.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Label Studio")]
-pub struct LabelStudioSettings {
-    /// Address of Label Studio as seen from this program, with its sub-path if it has one
-    #[arg(long, visible_alias = "label-studio", env = "LABEL_STUDIO_URL", value_name = "URL")]
-    pub label_studio_url: Option<String>,
-
-    /// Address of Label Studio as the browser sees it, for links in the dashboard; by default the same
-    #[arg(long, env = "LABEL_STUDIO_PUBLIC_URL", value_name = "URL")]
-    pub label_studio_public_url: Option<String>,
-
-    /// API token: a personal access token or a legacy token, told apart by themselves
-    #[arg(long, visible_alias = "token", env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
-    pub label_studio_api_key: Option<SecretString>,
-
-    /// Also trust the certificate authorities in this file, for a Label Studio or image hosts with certificates of your own (PEM)
-    #[arg(long, env = "CA_FILE", value_name = "FILE.pem")]
-    pub ca_file: Option<PathBuf>,
-
-    /// Directory that Label Studio serves as local files, if it is mounted here: images are then read directly
-    #[arg(long, env = "LOCAL_FILES_DOCUMENT_ROOT", value_name = "DIR")]
-    pub local_files_root: Option<PathBuf>,
-
-    /// Seconds between comparisons of our labels with Label Studio's; 0 turns them off
-    #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 600)]
-    pub reconcile_seconds: u64,
 }
 
 /// What may be fetched, and how much of it.
@@ -343,49 +317,6 @@ impl ServerSettings {
         }
         Ok(())
     }
-}
-
-impl LabelStudioSettings {
-    /// The configured address, checked.
-    ///
-    /// # Errors
-    /// The address is no http(s) URL, or carries credentials, a query or a fragment.
-    pub fn base_url(&self) -> Result<Option<url::Url>, SettingsError> {
-        address("--label-studio-url", self.label_studio_url.as_deref())
-    }
-
-    /// The address for links, checked.
-    ///
-    /// # Errors
-    /// As [`LabelStudioSettings::base_url`].
-    pub fn public_url(&self) -> Result<Option<url::Url>, SettingsError> {
-        match address("--label-studio-public-url", self.label_studio_public_url.as_deref())? {
-            Some(url) => Ok(Some(url)),
-            None => self.base_url(),
-        }
-    }
-}
-
-fn address(flag: &'static str, text: Option<&str>) -> Result<Option<url::Url>, SettingsError> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let url = url::Url::parse(text)
-        .map_err(|error| wrong(flag, format!("not a URL ({error}); write it like http://127.0.0.1:8080")))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong(flag, "must start with http:// or https:// and name a host"));
-    }
-    if !url.username().is_empty()
-        || url.password().is_some()
-        || url.query().is_some()
-        || url.fragment().is_some()
-    {
-        return Err(wrong(
-            flag,
-            "must not carry credentials, a query or a fragment; the token has its own flag",
-        ));
-    }
-    Ok(Some(url))
 }
 
 #[cfg(test)]

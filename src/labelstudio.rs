@@ -17,6 +17,7 @@ mod probe;
 mod project;
 mod setup;
 mod token;
+mod trust;
 mod view;
 mod wire;
 
@@ -31,5 +32,5 @@ pub use probe::{Heard, Probe, ProbeError, Standing};
 pub use project::{BackendRow, PredictionRow, ProjectSettings, StoredVersion, TaskPage};
 pub use setup::{Greeting, LabelCounts, ProjectDetails};
 pub use token::TokenKind;
+pub use trust::{install_tls, trust};
 pub use view::OrderView;
-pub use wire::{install_tls, trust};

@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use url::{Host, Url};
 
 use super::House;
+use super::certificates::trust_named;
 use crate::access::{Access, Control, Throttle};
 use crate::config::{Device, ModelSettings, QueueOrder as OrderSetting, ServerSettings, Settings};
 use crate::dashboard::{self, Dashboard, Installation, Rooms};
-use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig, trust};
+use crate::labelstudio::{Client, ClientConfig, Media, MediaConfig};
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, ModelError, load_backbone};
 use crate::models::starter::Starter;
 use crate::queue::{QueueOrder, QueuePolicy};
@@ -44,18 +44,23 @@ pub(super) fn starter(settings: &Settings) -> Option<Starter> {
 /// A client of the configured Label Studio; nothing is asked yet.
 ///
 /// # Errors
-/// Address or token can't be ones that work, or the file of certificate authorities can't be used.
+/// Address or token can't be ones that work, or the file of certificates can't be used.
 pub fn client(settings: &Settings) -> anyhow::Result<Client> {
-    if let Some(path) = &settings.label_studio.ca_file {
-        let named = || format!("--ca-file `{}` can't be used", path.display());
-        let pem = std::fs::read(path).with_context(named)?;
-        trust(&pem).map_err(anyhow::Error::msg).with_context(named)?;
-    }
+    trust_named(&settings.label_studio)?;
     let base_url = settings.label_studio.base_url()?;
+    let verify_tls = settings.label_studio.verify_ssl;
+    if let Some(url) = base_url.as_ref().filter(|url| !verify_tls && url.scheme() == "https") {
+        tracing::warn!(
+            "VERIFY_SSL is off: {} is taken for Label Studio whatever certificate it shows, and whoever is on the way can read \
+             the token; name its certificate, or its authority's, with --ca-file instead",
+            url.host_str().unwrap_or_default()
+        );
+    }
     Ok(Client::new(ClientConfig {
         proxy: base_url.as_ref().and_then(proxy_variable),
         base_url,
         token: settings.label_studio.label_studio_api_key.clone(),
+        verify_tls,
         connect_timeout: CONNECT_TIMEOUT,
         timeout: API_TIMEOUT,
     })?)
@@ -139,11 +144,6 @@ fn other_names(settings: &Settings) -> impl Iterator<Item = (&'static str, &'sta
             "LABEL_STUDIO_ACCESS_TOKEN",
             "call it LABEL_STUDIO_API_KEY",
             label_studio.label_studio_api_key.is_none(),
-        ),
-        (
-            "VERIFY_SSL",
-            "certificates are always checked; name your own certificate authority with --ca-file (CA_FILE)",
-            true,
         ),
     ];
     names

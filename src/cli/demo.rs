@@ -304,6 +304,7 @@ fn client(place: &Place) -> anyhow::Result<Client> {
     Ok(Client::new(ClientConfig {
         base_url: Some(Url::parse(&place.label_studio_url())?),
         token: Some(place.state.token.clone().into()),
+        verify_tls: true,
         connect_timeout: PATIENCE,
         timeout: PATIENCE,
         proxy: None,

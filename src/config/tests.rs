@@ -32,6 +32,7 @@ fn each_wrong_setting_is_refused_by_its_name() {
         (vec!["--train-quiet-ms", "10", "--train-max-wait-ms", "5"], "--train-max-wait-ms"),
         (vec!["--local-files-root", "/no/such/directory"], "--local-files-root"),
         (vec!["--fetch-allow-cidr", "10.0.0.0/40"], "--fetch-allow-cidr"),
+        (vec!["--verify-ssl", "never"], "--verify-ssl"),
     ] {
         let message = check(&arguments).expect_err(flag);
         assert!(message.contains(flag), "{message}");
@@ -49,4 +50,14 @@ fn secrets_do_not_appear_in_debug_output() {
         "postgres://u:hush-hush@h/d",
     ]);
     assert!(!format!("{:?}", line.settings).contains("hush-hush"));
+}
+
+#[test]
+fn a_switch_is_read_as_other_backends_read_it() {
+    for (text, verify) in
+        [("", true), ("True", true), ("1", true), ("False", false), ("0", false), ("off", false)]
+    {
+        let line = Line::parse_from(["test", "--verify-ssl", text]);
+        assert_eq!(line.settings.label_studio.verify_ssl, verify, "{text}");
+    }
 }

@@ -28,6 +28,8 @@ pub struct ClientConfig {
     pub base_url: Option<Url>,
     /// A legacy or a personal access token.
     pub token: Option<SecretString>,
+    /// Whether its certificate must be one that is trusted; otherwise whoever is on the way can read the token.
+    pub verify_tls: bool,
     pub connect_timeout: Duration,
     /// For one answer, from connecting to its last byte.
     pub timeout: Duration,
@@ -76,12 +78,14 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self, LabelStudioError> {
         // No proxy reaches what only this machine can.
         let is_here = config.base_url.as_ref().is_some_and(wire::is_of_this_machine);
-        let http = wire::build(|| {
+        let configure = || {
             let builder =
                 reqwest::Client::builder().connect_timeout(config.connect_timeout).timeout(config.timeout);
             if is_here { builder.no_proxy() } else { builder }
-        })
-        .map_err(|error| LabelStudioError::HttpClient { reason: wire::reason(&error) })?;
+        };
+        let built =
+            if config.verify_tls { wire::build(configure) } else { wire::build_trusting_all(configure) };
+        let http = built.map_err(|error| LabelStudioError::HttpClient { reason: wire::reason(&error) })?;
         let token = config.token.as_ref().map(Token::new).transpose()?.flatten();
         let proxy = config.proxy.filter(|_| !is_here);
         Ok(Self(Arc::new(Inner { http, base: config.base_url, token, timeout: config.timeout, proxy })))

@@ -1,14 +1,15 @@
-//! What API and media share on the wire: TLS, bounded answers, and words for a person.
+//! What API and media share on the wire: clients, bounded answers, and words for a person.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Certificate, ClientBuilder, Response};
+use reqwest::{ClientBuilder, Response};
 use serde_json::Value;
 use url::{Host, Url};
+
+use super::trust::{advice, install_tls, trusting};
 
 /// How this program calls itself; some image hosts refuse clients without a name.
 const USER_AGENT: &str = concat!("weathervane/", env!("CARGO_PKG_VERSION"));
@@ -22,42 +23,12 @@ const MAX_SAID_BYTES: usize = 1_024;
 /// Most of somebody else's words that is passed on, in characters.
 const MAX_WORDS_CHARS: usize = 200;
 
-/// Makes ring the process's TLS provider, because the HTTP client comes without one. Calling it again is
-/// harmless.
-pub fn install_tls() {
-    // An error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Certificate authorities that are trusted beside the system's.
-static TRUSTED: OnceLock<Vec<Certificate>> = OnceLock::new();
-
-/// Trusts the certificate authorities of a PEM file beside the system's, in every client that is built from now on; only the
-/// first call counts.
-///
-/// # Errors
-/// The text holds no certificate, or one that can't be read; in words.
-pub fn trust(pem: &[u8]) -> Result<(), String> {
-    let authorities = Certificate::from_pem_bundle(pem).map_err(|error| reason(&error))?;
-    if authorities.is_empty() {
-        return Err("it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)".to_owned());
-    }
-    TRUSTED.get_or_init(|| authorities);
-    Ok(())
-}
-
 /// Builds an HTTP client that follows no redirects by itself. A machine without CA certificates still gets
 /// one for plain http: with an empty list every https address is refused.
 pub(super) fn build(configure: impl Fn() -> ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
     install_tls();
-    let builder = || {
-        let builder = configure().user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none());
-        match TRUSTED.get() {
-            Some(authorities) => builder.tls_certs_merge(authorities.iter().cloned()),
-            None => builder,
-        }
-    };
-    builder().build().or_else(|error| {
+    let builder = || own(configure());
+    trusting(builder()).build().or_else(|error| {
         let client = builder().tls_certs_only([]).build()?;
         tracing::warn!(
             error = reason(&error),
@@ -65,6 +36,19 @@ pub(super) fn build(configure: impl Fn() -> ClientBuilder) -> Result<reqwest::Cl
         );
         Ok(client)
     })
+}
+
+/// The same, but whatever certificate a server shows is taken.
+pub(super) fn build_trusting_all(
+    configure: impl Fn() -> ClientBuilder,
+) -> Result<reqwest::Client, reqwest::Error> {
+    install_tls();
+    own(configure()).tls_danger_accept_invalid_certs(true).build()
+}
+
+/// What every client has: a name, and no redirects that it follows by itself.
+fn own(builder: ClientBuilder) -> ClientBuilder {
+    builder.user_agent(USER_AGENT).redirect(reqwest::redirect::Policy::none())
 }
 
 /// Why an answer could not be read to its end.
@@ -163,12 +147,8 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
     match causes(error).last() {
         Some(cause) => {
             let text = one_line(&cause.to_string(), MAX_WORDS_CHARS);
-            // What rustls says of an authority that is not trusted.
-            if text.contains("UnknownIssuer") {
-                text + ": name the file of your own authority with --ca-file"
-            } else {
-                text
-            }
+            let advice = advice(&text);
+            text + advice
         }
         None if error.is_builder() => "the address or a header can't be sent".to_owned(),
         None => "the connection broke".to_owned(),
@@ -221,14 +201,6 @@ mod tests {
         let (now, later) = ("Wed, 01 Jan 2020 00:00:00 GMT", "Wed, 01 Jan 2020 00:01:30 GMT");
         assert_eq!((asked("120", now), asked(later, now), asked(now, later)), (Some(120), Some(90), Some(0)));
         assert_eq!((asked("soon", now), asked(later, "today"), asked("-1", now)), (None, None, None));
-    }
-
-    #[test]
-    fn a_file_without_a_certificate_is_refused() {
-        for text in [&b""[..], b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", b"no PEM"] {
-            assert!(trust(text).unwrap_err().contains("no certificate"));
-        }
-        assert!(TRUSTED.get().is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The real binary on small files: what it prints, and what it says of wrong input.
 
+mod certificates;
 mod collect;
 mod connect;
 mod evaluate;

@@ -88,6 +88,7 @@ impl Fetcher {
         let nobody = ClientConfig {
             base_url: None,
             token: None,
+            verify_tls: true,
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
             proxy: None,

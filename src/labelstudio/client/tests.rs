@@ -15,6 +15,7 @@ fn client_with_timeout(base: &str, token: &str, timeout: Duration) -> Client {
     Client::new(ClientConfig {
         base_url: Some(Url::parse(base).unwrap()),
         token: Some(SecretString::from(token)),
+        verify_tls: true,
         connect_timeout: Duration::from_secs(5),
         timeout,
         proxy: None,
@@ -236,6 +237,7 @@ async fn without_an_address_or_a_token_the_missing_setting_is_named() {
         let client = Client::new(ClientConfig {
             base_url: base.map(|base| Url::parse(base).unwrap()),
             token: token.map(SecretString::from),
+            verify_tls: true,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             proxy: None,

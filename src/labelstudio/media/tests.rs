@@ -26,6 +26,7 @@ fn media(config: MediaConfig, label_studio: Option<&str>) -> Media {
     let client = Client::new(ClientConfig {
         base_url: label_studio.map(|base| Url::parse(base).unwrap()),
         token: label_studio.map(|_| SecretString::from(TOKEN)),
+        verify_tls: true,
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
         proxy: None,
@@ -312,6 +313,7 @@ async fn a_root_that_is_not_there_is_named() {
     let client = Client::new(ClientConfig {
         base_url: None,
         token: None,
+        verify_tls: true,
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(5),
         proxy: None,
