@@ -84,7 +84,7 @@ picture: ## Take the README's pictures: the demo in Label Studio and on the dash
 		scripts/label-studio-for-tests.sh with cargo test --locked --test e2e simulated_year -- --nocapture
 
 audit: ## Known vulnerabilities of dependencies; downloads the RustSec database
-	@scripts/setup.sh test
+	@scripts/setup.sh audit
 	cargo deny --locked check advisories
 
 fmt: ## Format the sources

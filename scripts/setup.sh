@@ -2,7 +2,8 @@
 # Installs what the project needs and this machine lacks; where nothing is missing it takes a second.
 #
 #   setup.sh build   what `make run` needs: a C compiler and the Rust toolchain of rust-toolchain.toml
-#   setup.sh demo    the same, and a Python that can make virtual environments
+#   setup.sh audit   the same, rustfmt, clippy and cargo-deny
+#   setup.sh demo    what `build` installs, and a Python that can make virtual environments
 #   setup.sh test    the same, and what `make test` needs: rustfmt, clippy, cargo-deny, PostgreSQL, curl, Chromium
 #                    with its driver, axe-core by npm, and a Python that can make virtual environments (Label Studio
 #                    itself comes with its first test)
@@ -98,6 +99,11 @@ build | demo)
     packages "$1"
     rust
     ;;
+audit)
+    packages build
+    rust
+    rust_tools
+    ;;
 test)
     packages test
     rust
@@ -105,7 +111,7 @@ test)
     axe
     ;;
 *)
-    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,14s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
