@@ -152,14 +152,15 @@ impl Client {
     }
 
     /// Lets the project follow a version (`PATCH /api/projects/{id}`) of which it stores predictions, or that is a backend's
-    /// title; as with [`Client::project_version`] nothing is counted.
+    /// title; as with [`Client::project_version`] nothing is counted. Label Studio wants its own answer's `id`, for its webhooks
+    /// (`api_webhook`).
     ///
     /// # Errors
     /// As every call; also where the version is neither.
     pub async fn follow_version(&self, project: ProjectId, version: &str) -> Result<(), LabelStudioError> {
         let doing = format!("let project {project} follow version {version}");
         let call = Call::new(doing, Method::PATCH, format!("api/projects/{project}"))
-            .query("include", "model_version")
+            .query("include", "id,model_version")
             .body(json!({"model_version": version}));
         self.json::<Value>(&call, MAX_BYTES).await.map(drop)
     }

@@ -76,6 +76,11 @@ impl Fake {
             if kept.refuses {
                 return kept.refusal();
             }
+            // It looks the project up anew by its own answer's id, after the change.
+            let answers_id = |include: &str| include.split(',').any(|field| field == "id");
+            if !body["include"].as_str().is_none_or(answers_id) {
+                return ResponseTemplate::new(500);
+            }
             if let Some(version) = body["model_version"].as_str() {
                 kept.model_version = Some(version.to_owned());
             }
@@ -133,6 +138,8 @@ impl Fake {
             if let Value::Object(fields) = &mut body {
                 let id = request.url.path().rsplit('/').next().and_then(|id| id.parse::<i64>().ok());
                 fields.insert("id".to_owned(), json!(id));
+                let include = request.url.query_pairs().find(|(name, _)| name == "include");
+                fields.extend(include.map(|(name, fields)| (name.into_owned(), json!(fields))));
             } else if body.is_null() {
                 body = request
                     .url
