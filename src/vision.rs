@@ -6,6 +6,7 @@
 
 mod decode;
 mod error;
+mod tiff;
 mod trimmed;
 
 #[cfg(test)]
@@ -49,7 +50,8 @@ pub struct Input {
 /// reduction, which is Pillow's `resize(.., BILINEAR)`, within 1/255. Transparency is dropped, not blended, and
 /// grey is repeated, as Pillow's `convert("RGB")` does; 16-bit channels are
 /// scaled to 8 (where Pillow would clip 16-bit grey to white).
-/// Colour profiles are not read. Of an animation the first frame counts, of a GIF's first frame its own rectangle.
+/// Colour profiles are not read. Of an animation the first frame counts, of a GIF's first frame its own
+/// rectangle, of a TIFF the first page.
 ///
 /// # Errors
 /// The bytes are too many, no image of a known format, damaged, or take too long; the picture has too many pixels; the

@@ -8,7 +8,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rg
 
 use super::error::looks_like;
 use super::trimmed::{Timed, trimmed};
-use super::{Limits, VisionError};
+use super::{Limits, VisionError, tiff};
 
 /// Longest side, in pixels: what JPEG and GIF can express at most. It bounds the resize's intermediate rows
 /// (side x target side x 3 bytes) for pictures that are a line of millions of pixels.
@@ -28,7 +28,7 @@ pub const DECODED_BYTES_PER_PX: u64 = 11;
 const MAX_BYTES_PER_PIXEL: u64 = 8;
 
 /// What a decoder may allocate beside the pixels, in bytes: tables, rows, metadata.
-const DECODER_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const DECODER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a file's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orienta
     let memory = limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL).saturating_add(DECODER_BYTES);
     let (format, mut decoder) = open(bytes, memory, MAX_TIME)?;
     check(format, decoder.dimensions(), bytes, limits)?;
+    if format == tiff::NAME {
+        tiff::bound(&mut decoder, bytes.len(), limits)?;
+    }
     let orientation = orientation(&mut decoder);
     let picture = DynamicImage::from_decoder(decoder);
     let picture = picture.map_err(|error| refused(format, bytes, &error, memory))?;
@@ -123,6 +126,7 @@ fn name(format: ImageFormat) -> Option<&'static str> {
         ImageFormat::WebP => Some("WebP"),
         ImageFormat::Bmp => Some("BMP"),
         ImageFormat::Gif => Some("GIF"),
+        ImageFormat::Tiff => Some(tiff::NAME),
         _ => None,
     }
 }
@@ -172,8 +176,8 @@ fn most_pixels_a_byte(format: &str) -> u64 {
         "JPEG" => 64 * 8,
         // LZW: the longest run in a full table has 3,838 pixels, a code 12 bits.
         "GIF" => 2_560,
-        // Deflate's 1,032 bytes for one, of eight pixels each.
-        "PNG" => 1_032 * 8,
+        // Deflate's 1,032 bytes for one, of eight pixels each. A fax's empty page would take less.
+        "PNG" | tiff::NAME => 1_032 * 8,
         // Run lengths: 255 pixels in two bytes.
         "BMP" => 128,
         // Measured: 25,140 for one colour, lossless, 6,000 x 6,000 px.

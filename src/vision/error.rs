@@ -24,7 +24,10 @@ pub enum VisionError {
     TooManyPixels { width: u32, height: u32, limit: u64 },
     #[error("{width} x {height} px, no side may be above {MAX_SIDE_PX} px; resize the source")]
     TooLong { width: u32, height: u32 },
-    #[error("looks like {looks_like}; only JPEG, PNG, WebP, BMP and GIF are read, whatever the file's name")]
+    #[error(
+        "looks like {looks_like}; only JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file's name{}",
+        saved(looks_like)
+    )]
     UnknownFormat { looks_like: &'static str },
     #[error("the {format} is damaged: {reason}; upload it again")]
     Damaged { format: &'static str, reason: String },
@@ -67,6 +70,14 @@ impl VisionError {
     }
 }
 
+/// What to do with a picture of a format that is not read.
+fn saved(looks_like: &str) -> &'static str {
+    let is_picture = ["image", "drawing", "Photoshop document", "icon (ICO)"]
+        .iter()
+        .any(|kind| looks_like.ends_with(kind));
+    if is_picture { "; save it as JPEG or PNG" } else { "" }
+}
+
 /// One line of at most [`MAX_REASON_CHARS`].
 fn shortened(text: String) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -84,7 +95,9 @@ pub(super) fn looks_like(bytes: &[u8]) -> &'static str {
     if at(4, b"ftyp") {
         return match bytes.get(8..12) {
             Some(b"avif" | b"avis") => "an AVIF image",
-            Some(b"heic" | b"heix" | b"hevc" | b"mif1" | b"msf1") => "a HEIC image",
+            // The brand of both; those it is compatible with follow.
+            Some(b"mif1" | b"msf1") if holds_avif(bytes) => "an AVIF image",
+            Some([b'h', b'e', ..] | b"mif1" | b"msf1") => "a HEIC image",
             _ => "an MP4 or MOV video",
         };
     }
@@ -94,12 +107,17 @@ pub(super) fn looks_like(bytes: &[u8]) -> &'static str {
         _ if starts(b"%PDF") => "a PDF document",
         _ if starts(b"PK\x03\x04") => "a ZIP archive",
         _ if starts(b"\x1f\x8b") => "gzip data",
-        _ if starts(b"II*\0") || starts(b"MM\0*") => "a TIFF image",
+        _ if starts(b"II+\0") || starts(b"MM\0+") => "a BigTIFF image",
         _ if starts(b"\0\0\x01\0") => "an icon (ICO)",
         _ if starts(b"8BPS") => "a Photoshop document",
         _ if starts(b"\0\0\0\x0cJXL ") || starts(b"\xff\x0a") => "a JPEG XL image",
         _ => text_like(bytes),
     }
+}
+
+/// Whether AV1 is among the brands of a file of boxes, of which the first names them.
+fn holds_avif(bytes: &[u8]) -> bool {
+    bytes.get(16..64.min(bytes.len())).is_some_and(|brands| brands.chunks(4).any(|brand| brand == b"avif"))
 }
 
 /// Tells kinds of text apart; the first kilobyte is enough, and nothing of it is repeated.
@@ -136,10 +154,13 @@ mod tests {
             (b"not found", "plain text"),
             (b"\0\0\0\x20ftypisom....", "an MP4 or MOV video"),
             (b"\0\0\0\x20ftypavif....", "an AVIF image"),
+            (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avif", "an AVIF image"),
+            (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heic", "a HEIC image"),
+            (b"\0\0\0\x20ftypheix....", "a HEIC image"),
             (b"\0\0\0\x20ftyp", "an MP4 or MOV video"),
             (b"\x1aE\xdf\xa3....", "a WebM or Matroska video"),
             (b"%PDF-1.7", "a PDF document"),
-            (b"II*\0....", "a TIFF image"),
+            (b"II+\0....", "a BigTIFF image"),
             (b"\x80\x81\x82", "unknown data"),
             (b"\0", "unknown data"),
         ] {
@@ -154,7 +175,11 @@ mod tests {
         insta::assert_snapshot!(VisionError::TooManyPixels { width: 50_000, height: 50_000, limit: 100_000_000 },
             @"50000 x 50000 px are 2500.0 megapixels, limit is 100.0; raise --max-image-pixels or resize the source");
         insta::assert_snapshot!(VisionError::UnknownFormat { looks_like: "an SVG drawing" },
-            @"looks like an SVG drawing; only JPEG, PNG, WebP, BMP and GIF are read, whatever the file's name");
+            @"looks like an SVG drawing; only JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file's name; save it as JPEG or PNG");
+        insta::assert_snapshot!(VisionError::UnknownFormat { looks_like: looks_like(b"\0\0\0\x20ftypheic....") },
+            @"looks like a HEIC image; only JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file's name; save it as JPEG or PNG");
+        insta::assert_snapshot!(VisionError::UnknownFormat { looks_like: "plain text" },
+            @"looks like plain text; only JPEG, PNG, WebP, BMP, GIF and TIFF are read, whatever the file's name");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod claims;
+mod tiff;
 mod trimmed;
 
 const LIMITS: Limits = Limits { max_bytes: 20_000_000, max_pixels: 100_000_000 };
@@ -263,8 +264,8 @@ fn what_is_no_image_is_refused_by_name() {
     assert_eq!(prepare(b"", &plain(8), &LIMITS), Err(VisionError::Empty));
     let page = prepare(b"<!doctype html><title>Log in</title>", &plain(8), &LIMITS).unwrap_err();
     assert_eq!(page, VisionError::UnknownFormat { looks_like: "an HTML page (a login or error page?)" });
-    let tiff = prepare(b"II*\0\x08\0\0\0", &plain(8), &LIMITS).unwrap_err();
-    assert_eq!(tiff, VisionError::UnknownFormat { looks_like: "a TIFF image" });
+    let heic = prepare(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", &plain(8), &LIMITS).unwrap_err();
+    assert_eq!(heic, VisionError::UnknownFormat { looks_like: "a HEIC image" });
     assert_eq!(describe(b"").unwrap_err(), VisionError::Empty);
     for px in [0, MAX_SIDE_PX as usize + 1] {
         assert_eq!(prepare(&png(pattern(8, 8)), &plain(px), &LIMITS), Err(VisionError::Side { px }));

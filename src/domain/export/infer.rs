@@ -9,7 +9,7 @@ use crate::domain::field::shown;
 use crate::domain::label_config::{ChoiceKind, Class, HeadSpec, LabelConfig};
 
 /// Endings of image files.
-const IMAGE_ENDINGS: [&str; 7] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".jfif"];
+const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".jfif", ".tif", ".tiff"];
 
 /// What the answers say of one question.
 #[derive(Default)]
