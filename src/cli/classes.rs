@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::uploads::is_image;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::LabelConfig;
+use crate::domain::label_config::{LabelConfig, of_classes};
 use crate::domain::task::Task;
 use crate::labelstudio::Client;
 
@@ -59,26 +59,39 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Asks on the terminal for the classes of the images in a folder.
+/// Asks on the terminal for the classes of the images in a folder, until they can stand in a label config.
 ///
 /// # Errors
-/// There is no terminal; the message says what to give instead.
+/// There is no terminal, or its input ends; the message says what to give instead.
 pub async fn ask(folder: &Path) -> anyhow::Result<Vec<String>> {
-    if !std::io::stdin().is_terminal() {
-        bail!(
-            "which classes have the images in `{0}`? Name them with --classes robin,wren,other, give a --label-config \
-             FILE.xml, or sort some images of each class into folders `{0}/CLASS`",
+    let instead = || {
+        format!(
+            "Name them with --classes robin,wren,other, give a --label-config FILE.xml, or sort some images of each class into \
+             folders `{}/CLASS`",
             folder.display()
-        );
-    }
-    eprint!("Which classes have the images in `{}`, separated by commas? ", folder.display());
-    std::io::stderr().flush()?;
-    let read = || {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
+        )
     };
-    let line = tokio::task::spawn_blocking(read).await?.context("the terminal can't be read")?;
-    Ok(line.trim().split(',').map(str::to_owned).collect())
+    if !std::io::stdin().is_terminal() {
+        bail!("which classes have the images in `{}`? {}", folder.display(), instead());
+    }
+    loop {
+        eprint!("Which classes have the images in `{}`, separated by commas? ", folder.display());
+        std::io::stderr().flush()?;
+        let read = || {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map(|bytes| (bytes, line))
+        };
+        let (bytes, line) = tokio::task::spawn_blocking(read).await?.context("the terminal can't be read")?;
+        if bytes == 0 {
+            eprintln!();
+            bail!("no classes were named. {}", instead());
+        }
+        let names: Vec<String> = line.trim().split(',').map(|name| name.trim().to_owned()).collect();
+        match of_classes(&names, false) {
+            Ok(_) => return Ok(names),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
 }
 
 /// Gives the tasks that nobody answered or skipped the class that `class_of` knows of their image's address, where the

@@ -17,4 +17,5 @@ mod settings;
 mod shell;
 mod simulate;
 mod support;
+mod terminal;
 mod train;
