@@ -1,8 +1,12 @@
 //! From an image file's bytes to the pixels a backbone takes.
 //!
 //! bytes -> limits -> decode by content, never by name -> RGB -> squash to a square -> EXIF orientation ->
-//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock but the time
-//! a decoder may take.
+//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock but the
+//! time a decoder may take.
+//!
+//! What decodes to a whole picture counts, whatever else is wrong with its file. What decodes in part, one row of a JPEG's
+//! blocks or of other pixels at least, is `damaged` and grey where nothing could be read. What does not decode is refused,
+//! a WebP of which anything is missing too: its decoder gives all or nothing.
 
 mod decode;
 mod error;
@@ -17,6 +21,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
+use decode::Decoded;
 pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, MAX_TIME, describe};
 pub use error::VisionError;
 
@@ -44,7 +49,16 @@ pub struct Input {
     pub scale: [f32; 3],
 }
 
-/// Decodes, squashes and normalises one image: `[3, px, px]` numbers, channel by channel, row by row.
+/// An image as a backbone takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// `[3, px, px]` numbers, channel by channel, row by row.
+    pub pixels: Vec<f32>,
+    /// Whether a part of the picture could not be read.
+    pub damaged: bool,
+}
+
+/// Decodes, squashes and normalises one image.
 ///
 /// The aspect ratio is not kept and nothing is cropped. The resize is bilinear with a support that grows with the
 /// reduction, which is Pillow's `resize(.., BILINEAR)`, within 1/255. Transparency is dropped, not blended, and
@@ -56,23 +70,36 @@ pub struct Input {
 /// # Errors
 /// The bytes are too many, no image of a known format, damaged, or take too long; the picture has too many pixels; the
 /// input's side is not 1 to [`MAX_SIDE_PX`].
-pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Vec<f32>, VisionError> {
+pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Prepared, VisionError> {
     let side = u32::try_from(input.px).ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
     let side = side.ok_or(VisionError::Side { px: input.px })?;
-    let (picture, orientation) = decode::decode(bytes, limits)?;
+    let Decoded { picture, orientation, damaged } = decode::decode(bytes, limits)?;
     // Turning the small square instead of the whole picture is the same but for rounding: the filter is symmetric.
     let mut square = DynamicImage::ImageRgb8(resize(&picture, side, side)?);
     square.apply_orientation(orientation);
-    Ok(normalise(square.as_bytes(), input))
+    Ok(Prepared { pixels: normalise(square.as_bytes(), input), damaged })
 }
 
-/// Decodes one image and says what it is: whether its file is whole.
+/// Decodes one image, whole or in part, and says what it is.
 ///
 /// # Errors
 /// The bytes are too many, no image of a known format, or damaged; the picture has too many pixels.
-pub fn verify(bytes: &[u8], limits: &Limits) -> Result<Described, VisionError> {
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Described, VisionError> {
     decode::decode(bytes, limits)?;
     describe(bytes)
+}
+
+/// As [`inspect`], but the picture is whole.
+///
+/// # Errors
+/// As [`inspect`]; damaged is also a picture that decodes in part.
+pub fn verify(bytes: &[u8], limits: &Limits) -> Result<Described, VisionError> {
+    let decoded = decode::decode(bytes, limits)?;
+    let described = describe(bytes)?;
+    match decoded.damaged {
+        true => Err(VisionError::damaged(described.format, &"only a part of it decodes")),
+        false => Ok(described),
+    }
 }
 
 /// A small JPEG of the image, upright, at most `max_side` pixels wide and high, never enlarged.
@@ -83,7 +110,7 @@ pub fn thumbnail(bytes: &[u8], max_side: u32, limits: &Limits) -> Result<Vec<u8>
     if max_side == 0 {
         return Err(VisionError::Side { px: 0 });
     }
-    let (picture, orientation) = decode::decode(bytes, limits)?;
+    let Decoded { picture, orientation, .. } = decode::decode(bytes, limits)?;
     let (width, height) = fit(picture.dimensions(), max_side);
     let mut small = DynamicImage::ImageRgb8(resize(&picture, width, height)?);
     small.apply_orientation(orientation);

@@ -56,7 +56,7 @@ impl Eye {
     pub async fn look_at(&self, bytes: Bytes) -> anyhow::Result<Seen> {
         let (input, limits) = (self.input, self.limits);
         let prepared = tokio::task::spawn_blocking(move || {
-            let pixels = prepare(&bytes, &input, &limits)?;
+            let pixels = prepare(&bytes, &input, &limits)?.pixels;
             anyhow::Ok((ContentHash::new(*blake3::hash(&bytes).as_bytes()), pixels))
         });
         let (hash, pixels) = prepared.await??;

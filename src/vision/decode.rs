@@ -1,5 +1,11 @@
-//! Opening image files: format by content, limits from the header, then the pixels as RGB.
+//! Opening image files: format by content, limits from the header, then the pixels as RGB, as far as they can be read.
 
+mod frames;
+mod jpeg;
+mod png;
+mod segments;
+
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::time::{Duration, Instant};
 
@@ -30,6 +36,17 @@ const MAX_BYTES_PER_PIXEL: u64 = 8;
 /// What a decoder may allocate beside the pixels, in bytes: tables, rows, metadata.
 pub(super) const DECODER_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Colour of what could not be read: a grey that says nothing.
+const UNREAD: [u8; 3] = [128; 3];
+
+/// The pixels as stored, how to turn them, and whether they are all there.
+pub(super) struct Decoded {
+    pub picture: RgbImage,
+    pub orientation: Orientation,
+    /// Whether a part could not be read, which is [`UNREAD`].
+    pub damaged: bool,
+}
+
 /// What a file's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Described {
@@ -46,9 +63,9 @@ pub struct Described {
 /// # Errors
 /// The bytes are empty, of no known format, or damaged within the header.
 pub fn describe(bytes: &[u8]) -> Result<Described, VisionError> {
-    let (format, mut decoder) = open(bytes, DECODER_BYTES, MAX_TIME)?;
-    let (width, height) = decoder.dimensions();
-    let (width, height) = match orientation(&mut decoder) {
+    let (file, format) = File::new(bytes, MAX_TIME)?;
+    let ((width, height), orientation) = header(&file, format, DECODER_BYTES)?;
+    let (width, height) = match orientation {
         Orientation::Rotate90
         | Orientation::Rotate270
         | Orientation::Rotate90FlipH
@@ -58,65 +75,105 @@ pub fn describe(bytes: &[u8]) -> Result<Described, VisionError> {
     Ok(Described { format, width, height })
 }
 
-/// The pixels as stored, and how to turn them.
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(RgbImage, Orientation), VisionError> {
+/// Decodes a picture, whole or in part; one of which no row can be read is damaged.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, VisionError> {
+    decode_within(bytes, limits, MAX_TIME)
+}
+
+/// The same, within that time.
+pub(super) fn decode_within(bytes: &[u8], limits: &Limits, time: Duration) -> Result<Decoded, VisionError> {
     if bytes.len() > limits.max_bytes {
         return Err(VisionError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes as u64 });
     }
     let memory = limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL).saturating_add(DECODER_BYTES);
-    let (format, mut decoder) = open(bytes, memory, MAX_TIME)?;
-    check(format, decoder.dimensions(), bytes, limits)?;
-    if format == tiff::NAME {
-        tiff::bound(&mut decoder, bytes.len(), limits)?;
-    }
-    let orientation = orientation(&mut decoder);
-    let picture = DynamicImage::from_decoder(decoder);
-    let picture = picture.map_err(|error| refused(format, bytes, &error, memory))?;
-    Ok((picture.into_rgb8(), orientation))
+    let (file, name) = File::new(bytes, time)?;
+    let (size, orientation) = header(&file, name, memory)?;
+    check(name, size, &file.bytes, limits)?;
+    let decoded = pixels(&file, name, orientation, memory, limits);
+    // Whatever the decoder makes of a file that ends in its middle: it was given no more time.
+    if file.until <= Instant::now() { Err(VisionError::TooSlow { format: name, limit: MAX_TIME }) } else { decoded }
 }
 
-/// A decoder that has read the header, may allocate `memory` bytes, and read the file for that time.
-pub(super) fn open(
-    bytes: &[u8],
+fn pixels(
+    file: &File<'_>,
+    name: &'static str,
+    orientation: Orientation,
     memory: u64,
-    time: Duration,
-) -> Result<(&'static str, impl ImageDecoder), VisionError> {
-    if bytes.is_empty() {
-        return Err(VisionError::Empty);
-    }
-    let guess = image::guess_format(bytes).ok();
-    let Some((format, name)) = guess.and_then(|format| Some((format, name(format)?))) else {
-        return Err(VisionError::UnknownFormat { looks_like: looks_like(bytes) });
+    limits: &Limits,
+) -> Result<Decoded, VisionError> {
+    let refused = |error: ImageError| VisionError::decoding(name, &error, memory);
+    let frame = match file.format {
+        ImageFormat::Jpeg => return jpeg::decode(&file.bytes),
+        ImageFormat::Png => return png::decode(file, memory),
+        ImageFormat::Gif => frames::gif(file, |size| check(name, size, &file.bytes, limits))?,
+        ImageFormat::Bmp => frames::bmp(|| open(file, memory)).map_err(refused)?,
+        _ => {
+            let mut decoder = open(file, memory).map_err(refused)?;
+            if file.format == ImageFormat::Tiff {
+                tiff::bound(&mut decoder, file.bytes.len(), limits)?;
+            }
+            let picture = DynamicImage::from_decoder(decoder).map_err(refused)?;
+            return Ok(Decoded { picture: picture.into_rgb8(), orientation, damaged: false });
+        }
     };
-    let file = Timed::new(Cursor::new(trimmed(format, bytes)), Instant::now() + time);
-    let mut reader = ImageReader::with_format(file, format);
+    Ok(Decoded { damaged: frame.read < frame.rows, picture: frame.picture, orientation })
+}
+
+/// What is read of a file, and until when.
+struct File<'a> {
+    bytes: Cow<'a, [u8]>,
+    format: ImageFormat,
+    until: Instant,
+}
+
+impl<'a> File<'a> {
+    /// A file of a known format, with its name.
+    fn new(bytes: &'a [u8], time: Duration) -> Result<(Self, &'static str), VisionError> {
+        let until = Instant::now() + time;
+        if bytes.is_empty() {
+            return Err(VisionError::Empty);
+        }
+        let guess = image::guess_format(bytes).ok();
+        let Some((format, name)) = guess.and_then(|format| Some((format, name(format)?))) else {
+            return Err(VisionError::UnknownFormat { looks_like: looks_like(bytes) });
+        };
+        Ok((Self { bytes: trimmed(format, bytes), format, until }, name))
+    }
+
+    /// Reads it from its start, and up to its first `end` bytes.
+    fn reader(&self, end: usize) -> Timed<Cursor<&[u8]>> {
+        Timed::new(Cursor::new(&self.bytes[..end.min(self.bytes.len())]), self.until)
+    }
+}
+
+/// Size and orientation by the header, with `memory` bytes at most.
+fn header(
+    file: &File<'_>,
+    name: &'static str,
+    memory: u64,
+) -> Result<((u32, u32), Orientation), VisionError> {
+    let (bytes, format) = (&file.bytes, file.format);
+    Ok(match format {
+        ImageFormat::Png => png::header(file, memory)?,
+        _ => {
+            let refused = |error| match jpeg::unsupported(bytes).filter(|_| format == ImageFormat::Jpeg) {
+                Some(reason) => VisionError::Unsupported { format: name, reason },
+                None => VisionError::decoding(name, &error, memory),
+            };
+            let mut decoder = open(file, memory).map_err(refused)?;
+            // A missing or broken EXIF block is no reason to refuse a picture.
+            (decoder.dimensions(), decoder.orientation().unwrap_or(Orientation::NoTransforms))
+        }
+    })
+}
+
+/// A decoder that has read the header and may allocate `memory` bytes.
+fn open<'a>(file: &'a File<'_>, memory: u64) -> Result<impl ImageDecoder + use<'a>, ImageError> {
+    let mut reader = ImageReader::with_format(file.reader(usize::MAX), file.format);
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(memory);
     reader.limits(allowed);
-    let decoder = reader.into_decoder().map_err(|error| refused(name, bytes, &error, memory))?;
-    Ok((name, decoder))
-}
-
-/// What the decoder's complaint means: a coding that it does not know is no damage.
-fn refused(format: &'static str, bytes: &[u8], error: &ImageError, memory: u64) -> VisionError {
-    match format == "JPEG" && is_arithmetic(bytes) {
-        true => VisionError::Unsupported { format, reason: "arithmetic coding".to_owned() },
-        false => VisionError::decoding(format, error, memory),
-    }
-}
-
-/// Whether a JPEG's frame is coded arithmetically: its start has marker 0xC9, 0xCA or 0xCB (ITU-T T.81, table B.1).
-fn is_arithmetic(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some([0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        match marker {
-            0xC9..=0xCB => return true,
-            // Another frame, or pixels.
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xCD..=0xCF | 0xDA => return false,
-            _ => at += 2 + usize::from(u16::from_be_bytes([*high, *low])),
-        }
-    }
-    false
+    reader.into_decoder()
 }
 
 fn name(format: ImageFormat) -> Option<&'static str> {
@@ -129,11 +186,6 @@ fn name(format: ImageFormat) -> Option<&'static str> {
         ImageFormat::Tiff => Some(tiff::NAME),
         _ => None,
     }
-}
-
-/// A missing or broken EXIF block is no reason to refuse a picture.
-fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
-    decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
 /// Refuses by the header alone what is too large or can't be true.
@@ -152,13 +204,6 @@ fn check(format: &'static str, size: (u32, u32), bytes: &[u8], limits: &Limits) 
             return Err(VisionError::TooLong { width, height });
         }
         if pixels > SMALL_PX.max(most_pixels_a_byte(format).saturating_mul(bytes.len() as u64)) {
-            return damaged(format!(
-                "{} bytes can't hold the {width} x {height} px of its header",
-                bytes.len()
-            ));
-        }
-        // The JPEG decoder paints grey what the file does not hold: of small ones too.
-        if format == "JPEG" && pixels.div_ceil(most_pixels_a_byte(format)) > bytes.len() as u64 {
             return damaged(format!(
                 "{} bytes can't hold the {width} x {height} px of its header",
                 bytes.len()

@@ -68,6 +68,11 @@ impl VisionError {
             _ => Self::Damaged { format, reason },
         }
     }
+
+    /// A picture of which nothing can be read, in the words of its decoder.
+    pub(super) fn damaged(format: &'static str, error: &impl std::fmt::Display) -> Self {
+        Self::Damaged { format, reason: shortened(error.to_string()) }
+    }
 }
 
 /// What to do with a picture of a format that is not read.

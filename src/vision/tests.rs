@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod claims;
+mod damaged;
 mod tiff;
 mod trimmed;
 
@@ -43,7 +44,7 @@ fn reference(name: &str) -> Vec<u8> {
 
 /// The planes of [`prepare`] with [`plain`] as interleaved bytes.
 fn prepared(bytes: &[u8], px: usize) -> Vec<u8> {
-    let planes = prepare(bytes, &plain(px), &LIMITS).unwrap();
+    let planes = prepare(bytes, &plain(px), &LIMITS).unwrap().pixels;
     assert_eq!(planes.len(), 3 * px * px);
     (0..3 * px * px).map(|i| planes[i % 3 * px * px + i / 3] as u8).collect()
 }
@@ -85,7 +86,8 @@ fn decoding_gives_pillow_s_pixels() {
         ("lossy.webp", 8, 0.6),
     ] {
         let pillow = image::load_from_memory(&reference(&format!("{name}-decoded.png"))).unwrap().into_rgb8();
-        let (ours, _) = decode::decode(&reference(name), &LIMITS).unwrap();
+        let Decoded { picture: ours, damaged, .. } = decode::decode(&reference(name), &LIMITS).unwrap();
+        assert!(!damaged, "{name}");
         assert_eq!(ours.dimensions(), (97, 61), "{name}");
         let (worst, average) = (largest_difference(&ours, &pillow), mean_difference(&ours, &pillow));
         assert!(worst <= largest && average <= mean, "{name}: largest {worst}, mean {average:.3}");
@@ -139,7 +141,7 @@ fn transparency_is_dropped_not_blended() {
 fn numbers_are_normalised_channel_by_channel() {
     let bytes = png(RgbImage::from_pixel(3, 2, image::Rgb([255, 127, 0])));
     let input = Input { px: 2, mean: [127.0, 127.0, 100.0], scale: [1.0 / 128.0, 2.0, 0.5] };
-    let planes = prepare(&bytes, &input, &LIMITS).unwrap();
+    let planes = prepare(&bytes, &input, &LIMITS).unwrap().pixels;
     assert_eq!(planes, [[1.0; 4], [0.0; 4], [-50.0; 4]].concat());
 }
 
@@ -195,18 +197,18 @@ fn limits_are_checked_before_anything_is_decoded() {
     assert!(prepare(&bytes, &plain(8), &Limits { max_bytes: bytes.len(), max_pixels: 97 * 61 }).is_ok());
 }
 
-/// A PNG's start with a chosen size; `body` follows as its only data chunk.
-fn png_that_claims(width: u32, height: u32, body: &[u8]) -> Vec<u8> {
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", body), png_chunk(b"IEND", b"")];
-    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
-}
-
 fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let sum = [kind, data].concat().iter().fold(!0_u32, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
     });
     [&(data.len() as u32).to_be_bytes()[..], kind, data, &(!sum).to_be_bytes()].concat()
+}
+
+/// A PNG's start with a chosen size; `body` follows as its only data chunk.
+fn png_that_claims(width: u32, height: u32, body: &[u8]) -> Vec<u8> {
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", body), png_chunk(b"IEND", b"")];
+    [&b"\x89PNG\r\n\x1a\n"[..], &chunks.concat()].concat()
 }
 
 #[test]
@@ -326,7 +328,9 @@ fn photographs_with_a_wrong_name_or_colour_type_are_read() {
     let files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 10);
     for file in files {
-        let planes = prepare(&std::fs::read(&file).unwrap(), &plain(64), &LIMITS).unwrap();
+        let Prepared { pixels: planes, damaged } =
+            prepare(&std::fs::read(&file).unwrap(), &plain(64), &LIMITS).unwrap();
+        assert!(!damaged, "{}", file.display());
         let distinct =
             planes.iter().map(|value| *value as u8).collect::<std::collections::BTreeSet<_>>().len();
         assert!(distinct > 50, "{}: only {distinct} values", file.display());

@@ -51,7 +51,7 @@ fn write_pixels(folder: &Folder, rows: &Value, choice: &BackboneChoice) {
     let rows = rows.as_array().unwrap();
     let pixels = rows.iter().flat_map(|row| {
         let bytes = folder.read(row["image"].as_str().unwrap());
-        prepare(&bytes, &input, &limits).unwrap()
+        prepare(&bytes, &input, &limits).unwrap().pixels
     });
     let data: Vec<u8> = pixels.flat_map(|value| value.to_le_bytes()).collect();
     let shape = format!("({}, 3, {px}, {px})", rows.len(), px = input.px);

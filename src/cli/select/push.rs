@@ -143,7 +143,7 @@ impl Target {
             None => {
                 let named = || format!("image `{}`", path.display());
                 let (bytes, limits) = (tokio::fs::read(path).await.with_context(named)?, self.limits);
-                let look = move || vision::verify(&bytes, &limits).map(|image| image.format);
+                let look = move || vision::inspect(&bytes, &limits).map(|image| image.format);
                 extension(tokio::task::spawn_blocking(look).await?.with_context(named)?)
             }
         };

@@ -109,7 +109,7 @@ async fn fetch(
         Limits { max_bytes: settings.images.max_image_bytes, max_pixels: settings.images.max_image_pixels };
     let looked = bytes.clone();
     let format =
-        tokio::task::spawn_blocking(move || vision::verify(&looked, &limits).map(|image| image.format))
+        tokio::task::spawn_blocking(move || vision::inspect(&looked, &limits).map(|image| image.format))
             .await?
             .with_context(|| format!("image for task {task}"))?;
     let name = match shown_source(source) {
