@@ -6,7 +6,7 @@
 
 mod image;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +31,9 @@ const CONCURRENT_IMAGES: usize = 64;
 /// The same for images nobody waits for: few, so that a person's image stands behind these at most.
 const QUIET_IMAGES: usize = 4;
 
+/// Tasks that a log line names.
+const LOGGED_TASKS: usize = 10;
+
 /// One image somebody wants embedded.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -48,6 +51,8 @@ pub struct Embedded {
     pub hash: ContentHash,
     /// As long as the backbone's spec says.
     pub vector: Vec<f32>,
+    /// Whether only a part of the picture could be read. It is predicted as it is, and learnt only with a person's label.
+    pub damaged: bool,
 }
 
 /// Why one image has no embedding.
@@ -159,23 +164,30 @@ impl Embedder {
             wanted.into_iter().enumerate().filter(|(index, _)| batch[*index].is_none()).collect();
         if let Some((_, first)) = missing.first() {
             // The images of a batch are of one project.
-            let asker =
-                Asker { project: first.project, request: 1 + self.batches.fetch_add(1, Ordering::Relaxed) };
+            let project = first.project;
+            let asker = Asker { project, request: 1 + self.batches.fetch_add(1, Ordering::Relaxed) };
             let admission = self.images.inference.admit(asker, missing.len(), patience)?;
             let (images, hung_up) = (Arc::clone(&self.images), CancellationToken::new());
             let _waits = hung_up.clone().drop_guard();
             let work = async move {
                 let (images, hung_up, admission) = (&images, &hung_up, &admission);
-                let embed = |(index, wanted)| async move {
+                let embed = |(index, wanted): (usize, Wanted)| async move {
+                    let task = wanted.task;
                     let embedded = images.embed_unless(hung_up, asker, wanted).await;
                     admission.one_done();
-                    (index, embedded)
+                    (index, task, embedded)
                 };
-                stream::iter(missing).map(embed).buffer_unordered(abreast).collect::<Vec<_>>().await
+                let done =
+                    stream::iter(missing).map(embed).buffer_unordered(abreast).collect::<Vec<_>>().await;
+                let is_damaged =
+                    |embedded: &Result<Arc<Embedded>, _>| embedded.as_ref().is_ok_and(|seen| seen.damaged);
+                let damaged = done.iter().filter(|(.., embedded)| is_damaged(embedded));
+                say_damaged(project, damaged.map(|(_, task, _)| *task).collect());
+                done
             };
             // Spawned, so that a caller who hangs up does not undo what was begun.
             let done = tokio::spawn(work.in_current_span()).await.unwrap_or_default();
-            for (index, embedded) in done {
+            for (index, _, embedded) in done {
                 batch[index] = Some(embedded);
             }
         }
@@ -217,4 +229,16 @@ impl Embedder {
         }
         batch
     }
+}
+
+/// Says in one line which images of a batch are damaged, when they are looked at.
+fn say_damaged(project: ProjectId, tasks: BTreeSet<TaskId>) {
+    if tasks.is_empty() {
+        return;
+    }
+    let named: Vec<String> = tasks.iter().take(LOGGED_TASKS).map(TaskId::to_string).collect();
+    tracing::warn!(
+        %project, tasks = named.join(", "), more_tasks = tasks.len() - named.len(),
+        "damaged: only a part of the image decodes; it is predicted, and learnt only where a person labels it"
+    );
 }

@@ -249,6 +249,17 @@ impl Queue {
         lock(&pool.marks).left_out().take(limit).map(|(task, reason)| (task, reason.to_owned())).collect()
     }
 
+    /// Tasks of whose image only a part could be read, by id; at most `limit`.
+    pub fn damaged(&self, project: ProjectId, limit: usize) -> Vec<TaskId> {
+        let pool = self.pool(project);
+        lock(&pool.marks).damaged().take(limit).collect()
+    }
+
+    /// Whether only a part of a task's image could be read.
+    pub fn is_damaged(&self, project: ProjectId, task: TaskId) -> bool {
+        lock(&self.pool(project).marks).is_damaged(task)
+    }
+
     fn pool(&self, project: ProjectId) -> Arc<ProjectPool> {
         let mut pools = lock(&self.0.pools);
         let made = || {

@@ -36,6 +36,7 @@ pub mod versions;
 
 pub use annotations::{AnnotationCounts, Export, Reconciled};
 pub use connect::FILE_NAME;
+pub use embeddings::{Embedding, NewEmbedding};
 pub use error::StorageError;
 pub use events::{EventOutcome, EventRecord, EventRow};
 pub use images::ImageRecord;

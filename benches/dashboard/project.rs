@@ -6,7 +6,7 @@ use weathervane::config::Settings;
 use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::{AnnotationId, ContentHash, ProjectId, TaskId};
 use weathervane::domain::label_config::LabelConfig;
-use weathervane::storage::{EventRecord, ProjectConfig, ProjectInfo, Storage, TaskRecord};
+use weathervane::storage::{EventRecord, NewEmbedding, ProjectConfig, ProjectInfo, Storage, TaskRecord};
 
 const PROJECT: ProjectId = ProjectId(1);
 
@@ -55,8 +55,10 @@ pub async fn fill(settings: &Settings, tasks: usize) -> anyhow::Result<Project> 
         storage.put_images(PROJECT, &images, now).await?;
         let vectors: Vec<(ContentHash, Vec<f32>)> =
             chunk.iter().map(|id| (hash(*id), vector(*id, dim))).collect();
-        let embeddings: Vec<(ContentHash, &[f32])> =
-            vectors.iter().map(|(hash, vector)| (*hash, vector.as_slice())).collect();
+        let embeddings: Vec<NewEmbedding<'_>> = vectors
+            .iter()
+            .map(|(hash, vector)| NewEmbedding { hash: *hash, vector, damaged: false })
+            .collect();
         storage.put_embeddings(&fingerprint, &embeddings, now).await?;
     }
     Ok(Project { storage })

@@ -1,7 +1,7 @@
 //! Looks at images that are no task's: a backbone on every core, and a progress bar.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -10,10 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::domain::ids::ContentHash;
 use crate::inference::{Inference, Workers};
 use crate::model::Backbone;
-use crate::vision::{Input, Limits, prepare};
+use crate::vision::{Input, Limits, Prepared, prepare};
 
 /// Images on their way at once beyond those that run: enough to keep the threads busy.
 const AHEAD: usize = 4;
+
+/// Damaged images that are named; the rest is counted.
+const NAMED: usize = 5;
 
 /// A backbone at work.
 pub struct Eye {
@@ -22,6 +25,8 @@ pub struct Eye {
     input: Input,
     limits: Limits,
     threads: usize,
+    /// Names of images of which only a part could be read.
+    damaged: Mutex<Vec<String>>,
 }
 
 /// What was seen in one image.
@@ -30,6 +35,8 @@ pub struct Seen {
     pub hash: ContentHash,
     /// As long as the backbone's spec says.
     pub vector: Vec<f32>,
+    /// Whether only a part of the picture could be read.
+    pub damaged: bool,
 }
 
 impl Eye {
@@ -41,7 +48,7 @@ impl Eye {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let input = backbone.spec().input;
         let (inference, workers) = Inference::start(backbone, threads, usize::MAX)?;
-        Ok(Self { inference, workers, input, limits, threads })
+        Ok(Self { inference, workers, input, limits, threads, damaged: Mutex::default() })
     }
 
     /// Images worth having on their way at once.
@@ -49,18 +56,21 @@ impl Eye {
         self.threads + AHEAD
     }
 
-    /// Embeds the bytes of an image file.
+    /// Embeds the bytes of the image of this name.
     ///
     /// # Errors
     /// They are no image this program reads, or too large a one.
-    pub async fn look_at(&self, bytes: Bytes) -> anyhow::Result<Seen> {
+    pub async fn look_at(&self, name: &str, bytes: Bytes) -> anyhow::Result<Seen> {
         let (input, limits) = (self.input, self.limits);
         let prepared = tokio::task::spawn_blocking(move || {
-            let pixels = prepare(&bytes, &input, &limits)?.pixels;
-            anyhow::Ok((ContentHash::new(*blake3::hash(&bytes).as_bytes()), pixels))
+            let prepared = prepare(&bytes, &input, &limits)?;
+            anyhow::Ok((ContentHash::new(*blake3::hash(&bytes).as_bytes()), prepared))
         });
-        let (hash, pixels) = prepared.await??;
-        Ok(Seen { hash, vector: self.inference.embed(pixels).await? })
+        let (hash, Prepared { pixels, damaged }) = prepared.await??;
+        if damaged {
+            self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+        }
+        Ok(Seen { hash, vector: self.inference.embed(pixels).await?, damaged })
     }
 
     /// Embeds an image file.
@@ -70,16 +80,24 @@ impl Eye {
     pub async fn look_at_file(&self, path: &Path) -> anyhow::Result<Seen> {
         let named = || format!("image `{}`", path.display());
         let bytes = tokio::fs::read(path).await.with_context(named)?;
-        self.look_at(bytes.into()).await.with_context(named)
+        self.look_at(&path.display().to_string(), bytes.into()).await.with_context(named)
     }
 
-    /// Ends the threads.
+    /// Ends the threads, and names on stderr the images that are damaged.
     ///
     /// # Errors
     /// The wait was interrupted.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { inference, workers, .. } = self;
+        let Self { inference, workers, damaged, .. } = self;
         drop(inference);
+        let damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !damaged.is_empty() {
+            eprintln!("{} damaged, taken as far as decoded:", damaged.len());
+            damaged.iter().take(NAMED).for_each(|name| eprintln!("  {name}"));
+            if damaged.len() > NAMED {
+                eprintln!("  and {} more", damaged.len() - NAMED);
+            }
+        }
         Ok(tokio::task::spawn_blocking(move || workers.join()).await?)
     }
 }

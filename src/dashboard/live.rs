@@ -133,7 +133,7 @@ struct State {
     labels: (i64, u64),
     version: (Option<i64>, bool, Option<String>, Option<String>),
     job: Option<(i64, &'static str, Option<i64>)>,
-    pool: (usize, usize, bool),
+    pool: (usize, usize, usize, bool),
 }
 
 /// Looks for changes while somebody follows, until `stop`.
@@ -174,7 +174,7 @@ async fn states(dashboard: &Dashboard) -> Result<HashMap<ProjectId, State>, Stor
             labels: (row.updates_seen, inner.training.webhooks(row.id).received),
             version: (row.current_version, row.pinned, row.queue_version, row.strategy),
             job: job.map(|job| (job.id.0, job.state.as_str(), job.epoch)),
-            pool: (pool.embedded, pool.failed, inner.queue.write_back(row.id).writing),
+            pool: (pool.embedded, pool.failed, pool.damaged, inner.queue.write_back(row.id).writing),
         };
         (row.id, state)
     };
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(differences(&before, &after), [kind::LABELS, kind::JOB]);
         let later = State { job: Some((1, "running", Some(3))), ..after.clone() };
         assert_eq!(differences(&after, &later), [kind::JOB]);
-        assert_eq!(differences(&before, &State { pool: (0, 0, true), ..before.clone() }), [kind::POOL]);
+        assert_eq!(differences(&before, &State { pool: (0, 0, 0, true), ..before.clone() }), [kind::POOL]);
     }
 
     #[tokio::test]

@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn embedding_and_writing_are_told_with_figures() {
-        let pool = PoolProgress { tasks: 1_000, embedded: 300, failed: 12 };
+        let pool = PoolProgress { tasks: 1_000, embedded: 300, failed: 12, damaged: 0 };
         let words: Vec<String> = doings(&[], pool, true).into_iter().map(|doing| doing.words).collect();
         assert_eq!(words, ["embedding 312 of 1,000 images", "writing the order back to Label Studio"]);
-        let done = PoolProgress { tasks: 312, embedded: 300, failed: 12 };
+        let done = PoolProgress { tasks: 312, embedded: 300, failed: 12, damaged: 0 };
         assert_eq!(show(&doings(&[], done, false)).into_string(), "<span>idle</span>");
     }
 }

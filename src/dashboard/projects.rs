@@ -17,6 +17,9 @@ pub(super) const ENTRIES: &[Entry] = &[at("", || look().to(list)), at("/", || lo
 /// Classes shown before the rest is only counted.
 const CLASSES: usize = 12;
 
+/// Tasks with damaged pictures that are named.
+const DAMAGED: usize = 5;
+
 async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
     let inner = visit.rooms();
     let jobs = inner.storage.open_jobs().await?;
@@ -142,6 +145,21 @@ pub(super) fn missing(visit: &Visit, project: &Project, standing: &Standing) -> 
         missing.push(format!(
             "{} can't be had{first}",
             super::words::of(standing.pool.failed as i64, "image", "images")
+        ));
+    }
+    if standing.pool.damaged > 0 {
+        let first: Vec<String> = visit
+            .rooms()
+            .queue
+            .damaged(project.id, DAMAGED)
+            .iter()
+            .map(|task| format!("task {task}"))
+            .collect();
+        let more = if standing.pool.damaged > first.len() { " and more" } else { "" };
+        missing.push(format!(
+            "Damaged, only a part could be read: {} ({}{more}). They are predicted, and learnt only where a person labels them",
+            super::words::of(standing.pool.damaged as i64, "image", "images"),
+            first.join(", ")
         ));
     }
     missing

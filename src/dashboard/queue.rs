@@ -162,6 +162,9 @@ fn tile(
     html! {
         (picture(project.id, ranked.task))
         h2 { (count(place as i64 + 1)) ". Task " (ranked.task) }
+        @if visit.rooms().queue.is_damaged(project.id, ranked.task) {
+            p.note { span.chip { "damaged" } " only a part of the picture could be read" }
+        }
         @if let Some(places) = places { p.note { (moved(place, places.get(&ranked.task).copied())) } }
         p { (ranked.reason) }
         @if !ranked.alike.is_empty() {

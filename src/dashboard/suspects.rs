@@ -23,6 +23,9 @@ const GROUPS: usize = 24;
 const OF_GROUP: usize = 8;
 const OUTLIERS: usize = 24;
 
+/// Damaged pictures that are shown.
+const DAMAGED: usize = 24;
+
 /// Tasks answered with nothing that are shown.
 const NOTHINGS: i64 = 24;
 
@@ -37,6 +40,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let body = html! {
         h1 { "Suspects" }
         (answered_with_nothing(&visit, &project).await?)
+        (damaged(&visit, &project))
         div #findings data-live="version pool ready" data-project=(project.id) data-waiting=[waiting.then_some("")] {
             @match seen.map(|seen| (seen.made, seen.fresh)) {
                 None => p.lead { "No version serves yet: suspects come with the first training." },
@@ -75,6 +79,36 @@ async fn answered_with_nothing(visit: &Visit, project: &Project) -> Result<Marku
             }
         }
     })
+}
+
+/// Pictures of which only a part could be read, as far as the pool is filled.
+fn damaged(visit: &Visit, project: &Project) -> Markup {
+    let queue = &visit.rooms().queue;
+    let number = queue.progress_among(project.id, 0).damaged;
+    html! {
+        div #damaged data-live="pool" data-project=(project.id) {
+            @if number > 0 {
+                section.card aria-label="Damaged pictures" {
+                    h2 { "Damaged pictures" }
+                    p.note {
+                        "Only a part could be read of " (of(number as i64, "picture", "pictures")) "; the rest is grey here. They "
+                        "are predicted as they are, and learnt only where a person labels them. Where there is a whole one, "
+                        "upload it again."
+                    }
+                    ul.tiles.small {
+                        @for task in queue.damaged(project.id, DAMAGED) {
+                            li {
+                                (picture(project.id, task))
+                                "Task " (task) " " span.chip { "damaged" }
+                                (task_link(visit, project, task))
+                            }
+                        }
+                    }
+                    @if number > DAMAGED { p.note { "and " (number - DAMAGED) " more" } }
+                }
+            }
+        }
+    }
 }
 
 fn shown(visit: &Visit, project: &Project, findings: &Findings, card: Option<&Card>) -> Markup {

@@ -14,9 +14,9 @@ use super::{EmbedError, Embedded, Wanted, as_stored};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::inference::Inference;
 use crate::labelstudio::Media;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Embedding, NewEmbedding, Storage, StorageError};
 use crate::turns::{Asker, Turns};
-use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Limits, VisionError};
+use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Limits, Prepared, VisionError};
 
 /// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
 const CACHE_BYTES: u64 = 48 * 1024 * 1024;
@@ -107,8 +107,8 @@ impl Images {
         let mut vectors = self.storage.embeddings(&hashes, self.fingerprint()).await?.into_iter();
         let found = images.iter().map(|image| {
             let hash = image.as_ref()?.content_hash;
-            let vector = vectors.next().flatten()?;
-            Some(Arc::new(Embedded { hash, vector }))
+            let Embedding { vector, damaged } = vectors.next().flatten()?;
+            Some(Arc::new(Embedded { hash, vector, damaged }))
         });
         Ok(found.collect())
     }
@@ -167,13 +167,13 @@ impl Images {
         let bytes = self.media.fetch_at(place, Some(task), &source, credentials.as_ref()).await?;
         let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
         let stored = self.storage.embeddings(&[hash], self.fingerprint()).await.unwrap_or_default();
-        let vector = match stored.into_iter().next().flatten() {
-            Some(vector) => vector,
+        let Embedding { vector, damaged } = match stored.into_iter().next().flatten() {
+            Some(known) => known,
             None => self.look_at(asker, task, bytes, hash).await?,
         };
         let seen = [(source.as_str(), hash)];
         self.store(self.storage.put_images(project, &seen, (self.now)())).await;
-        Ok(Arc::new(Embedded { hash, vector }))
+        Ok(Arc::new(Embedded { hash, vector, damaged }))
     }
 
     /// What can't be stored is still predicted, and looked at again another time; that is said once until it works again.
@@ -195,20 +195,21 @@ impl Images {
         task: TaskId,
         bytes: Bytes,
         hash: ContentHash,
-    ) -> Result<Vec<f32>, EmbedError> {
+    ) -> Result<Embedding, EmbedError> {
         let turn = self.looks.wait(asker).await;
-        let pixels = self.decode(task, bytes).await?;
+        let Prepared { pixels, damaged } = self.decode(task, bytes).await?;
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
         drop(turn);
         let vector = as_stored(vector);
-        self.store(self.storage.put_embeddings(self.fingerprint(), &[(hash, &vector)], (self.now)())).await;
+        let new = [NewEmbedding { hash, vector: &vector, damaged }];
+        self.store(self.storage.put_embeddings(self.fingerprint(), &new, (self.now)())).await;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
-        Ok(vector)
+        Ok(Embedding { vector, damaged })
     }
 
     /// Decodes one image off the async threads, within the memory there is for all that are decoded.
-    async fn decode(&self, task: TaskId, bytes: Bytes) -> Result<Vec<f32>, EmbedError> {
+    async fn decode(&self, task: TaskId, bytes: Bytes) -> Result<Prepared, EmbedError> {
         let shutting_down = |_| EmbedError::ShuttingDown;
         let decoder = Arc::clone(&self.decoders).acquire_owned().await.map_err(shutting_down)?;
         let header = bytes.clone();
@@ -220,11 +221,11 @@ impl Images {
         let (limits, inference) = (self.limits, self.inference.clone());
         let decode = move || {
             let started = Instant::now();
-            let pixels = vision::prepare(&bytes, &input, &limits);
+            let prepared = vision::prepare(&bytes, &input, &limits);
             inference.note_decoding(started.elapsed());
             // What it holds is free when it ends, not when nobody waits for it any more.
             drop((memory, decoder));
-            pixels
+            prepared
         };
         // Some decoders read the whole file first, and are given up rather than ended.
         let decoded = tokio::time::timeout(vision::MAX_TIME, blocking(task, decode)).await;

@@ -83,6 +83,8 @@ pub struct PoolProgress {
     embedded: usize,
     /// Tasks whose image can't be had.
     failed: usize,
+    /// Tasks of whose image only a part could be read.
+    damaged: usize,
 }
 
 /// A head of the label config, and what answers for it now.
@@ -191,6 +193,8 @@ pub struct Review {
     heads: Vec<HeadReview>,
     /// Open tasks unlike all others, the farthest first.
     outliers: Vec<Outlier>,
+    /// Tasks of whose image only a part could be read, by id.
+    damaged: Vec<i64>,
 }
 
 /// What a person should look at in one head.

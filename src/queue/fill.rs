@@ -33,6 +33,8 @@ pub struct PoolProgress {
     pub embedded: usize,
     /// Those whose image can't be had; one whose host is left alone for a minute is tried once more first.
     pub failed: usize,
+    /// Those of whose image only a part could be read.
+    pub damaged: usize,
 }
 
 impl Queue {
@@ -129,6 +131,7 @@ impl Queue {
                     sum.tasks += progress.tasks;
                     sum.embedded += progress.embedded;
                     sum.failed += progress.failed;
+                    sum.damaged += progress.damaged;
                 }
                 Err(QueueError::NoHead { .. }) => {}
                 Err(error) => tracing::warn!(project = %project.id, %error, "pool not filled"),
@@ -136,6 +139,7 @@ impl Queue {
         }
         metrics::gauge!("weathervane_pool_tasks", "state" => "embedded").set(sum.embedded as f64);
         metrics::gauge!("weathervane_pool_tasks", "state" => "failed").set(sum.failed as f64);
+        metrics::gauge!("weathervane_pool_damaged_tasks").set(sum.damaged as f64);
         let waiting = sum.tasks.saturating_sub(sum.embedded + sum.failed);
         metrics::gauge!("weathervane_pool_tasks", "state" => "waiting").set(waiting as f64);
     }
@@ -173,7 +177,8 @@ impl Queue {
         }
         let progress = self.progress(project).await?;
         if (progress.embedded, progress.failed) != before {
-            tracing::info!(%project, embedded = progress.embedded, failed = progress.failed, "pool filled");
+            let PoolProgress { embedded, failed, damaged, .. } = progress;
+            tracing::info!(%project, embedded, failed, damaged, "pool filled");
             // The first order of a project without labels waits for its pool.
             self.0.publish.notify_one();
         }
@@ -229,7 +234,7 @@ impl Queue {
         for ((task, taken_at), embedded) in ids.into_iter().zip(batch) {
             match embedded {
                 Ok(embedded) => {
-                    marks.found(task);
+                    marks.found(task, embedded.damaged);
                     let image = Image { hash: embedded.hash, taken_at };
                     marks.revision += u64::from(embeddings.insert(task, image, &embedded.vector));
                 }
@@ -256,7 +261,8 @@ impl Queue {
         let tasks = usize::try_from(tasks).unwrap_or(0);
         let pool = self.pool(project);
         let marks = lock(&pool.marks);
-        PoolProgress { tasks, embedded: marks.embedded, failed: marks.failed() }
+        let (failed, damaged) = (marks.failed(), marks.damaged().count());
+        PoolProgress { tasks, embedded: marks.embedded, failed, damaged }
     }
 
     /// The project's label config as it was seen last.

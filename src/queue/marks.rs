@@ -13,6 +13,8 @@ pub(super) struct Marks {
     pub revision: u64,
     /// Tasks whose image could not be had, and why.
     failed: BTreeMap<TaskId, String>,
+    /// Tasks of whose image only a part could be read.
+    damaged: BTreeSet<TaskId>,
     /// Tasks whose image was not asked for, because its host is left alone.
     put_off: BTreeMap<TaskId, PutOff>,
     /// Every task up to this one has been looked at.
@@ -79,8 +81,10 @@ impl Marks {
         self.changed.extend(self.failed.keys());
     }
 
-    /// A task's image is there.
-    pub fn found(&mut self, task: TaskId) {
+    /// A task's image is there, or a part of it.
+    pub fn found(&mut self, task: TaskId, damaged: bool) {
+        self.damaged.remove(&task);
+        self.damaged.extend(damaged.then_some(task));
         self.failed.remove(&task);
         self.put_off.remove(&task);
     }
@@ -88,6 +92,7 @@ impl Marks {
     /// A task's image could not be had. Where its host is left alone for `left_alone`, nothing is known of the image: it is
     /// put off, and failed only where the host is still silent when it is asked again.
     pub fn not_found(&mut self, task: TaskId, why: String, left_alone: Option<Duration>) {
+        self.damaged.remove(&task);
         let was_tried = self.failed.contains_key(&task)
             || self.put_off.get(&task).is_some_and(|put_off| put_off.tried_again);
         match left_alone.filter(|_| !was_tried) {
@@ -107,6 +112,15 @@ impl Marks {
         self.failed.len()
     }
 
+    /// Tasks of whose image only a part could be read, by id.
+    pub fn damaged(&self) -> impl Iterator<Item = TaskId> {
+        self.damaged.iter().copied()
+    }
+
+    pub fn is_damaged(&self, task: TaskId) -> bool {
+        self.damaged.contains(&task)
+    }
+
     /// Tasks that are in no ranking, and why.
     pub fn left_out(&self) -> impl Iterator<Item = (TaskId, &str)> {
         let put_off = self.put_off.iter().map(|(task, put_off)| (*task, put_off.why.as_str()));
@@ -116,6 +130,7 @@ impl Marks {
     /// Forgets tasks that are gone.
     pub fn retain(&mut self, keep: impl Fn(TaskId) -> bool) {
         self.failed.retain(|task, _| keep(*task));
+        self.damaged.retain(|task| keep(*task));
         self.put_off.retain(|task, _| keep(*task));
     }
 }
@@ -148,7 +163,7 @@ mod tests {
         // An event of the task meanwhile tells nothing new of the host.
         silent(&mut marks, minute);
         assert_eq!(marks.failed(), 0);
-        marks.found(task);
+        marks.found(task, false);
         silent(&mut marks, Some(Duration::ZERO));
         assert_eq!((marks.failed(), marks.take_changed()), (0, BTreeSet::from([task])));
         silent(&mut marks, minute);
@@ -157,7 +172,7 @@ mod tests {
         assert_eq!(marks.take_changed(), BTreeSet::from([task]));
         silent(&mut marks, minute);
         assert_eq!(marks.failed(), 1, "it was asked for before");
-        marks.found(task);
+        marks.found(task, false);
         marks.not_found(task, "404".to_owned(), None);
         assert_eq!(marks.failed(), 1);
         marks.retain(|_| false);

@@ -38,6 +38,8 @@ pub struct Review {
     pub heads: Vec<HeadReview>,
     /// Open tasks unlike all others, the farthest first.
     pub outliers: Vec<Outlier>,
+    /// Tasks of whose image only a part could be read, by id. Nothing is learnt from them but with a person's label.
+    pub damaged: Vec<TaskId>,
 }
 
 /// What there is to look at in one head.
@@ -78,6 +80,8 @@ impl Queue {
         let open: Vec<TaskId> =
             states.iter().filter(|(_, state)| **state == TaskState::Open).map(|(task, _)| *task).collect();
         let mut pool = self.pool(project).embeddings(&key).await;
+        let mut damaged = self.damaged(project, usize::MAX);
+        damaged.retain(|task| states.contains_key(task));
         tokio::task::spawn_blocking(move || {
             pool.place();
             let newest = rounds.first();
@@ -86,6 +90,7 @@ impl Queue {
                 version: newest.map(|newest| newest.name.clone()),
                 heads: cards.iter().map(|card| head_review(card, &rounds, &pool)).collect(),
                 outliers: outliers(&pool, &open),
+                damaged,
             }
         })
         .await

@@ -22,9 +22,28 @@ const PUT_CHUNK: usize = 100;
 /// Lists read side by side: one per core of a small machine, and readers are left for others.
 const CONCURRENT_READS: usize = 2;
 
+/// What is known of a picture under one backbone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// As the backbone gave it, rounded to half floats.
+    pub vector: Vec<f32>,
+    /// Whether a part of the picture could not be read.
+    pub damaged: bool,
+}
+
+/// An embedding to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEmbedding<'a> {
+    /// Of the picture's file.
+    pub hash: ContentHash,
+    /// Numbers that half floats can hold.
+    pub vector: &'a [f32],
+    /// Whether a part of the picture could not be read.
+    pub damaged: bool,
+}
+
 impl Storage {
-    /// The embeddings of `hashes` under the backbone `fingerprint`, in their order; `None` where there is none. Values
-    /// are what was put, rounded to half floats.
+    /// The embeddings of `hashes` under the backbone `fingerprint`, in their order; `None` where there is none.
     ///
     /// # Errors
     /// When the database fails or a row can't be read.
@@ -32,7 +51,7 @@ impl Storage {
         &self,
         hashes: &[ContentHash],
         fingerprint: &str,
-    ) -> Result<Vec<Option<Vec<f32>>>> {
+    ) -> Result<Vec<Option<Embedding>>> {
         let mut distinct = hashes.to_vec();
         // Rows lie about in the order of their keys.
         distinct.sort_unstable();
@@ -55,9 +74,9 @@ impl Storage {
         &self,
         list: Vec<ContentHash>,
         fingerprint: &str,
-    ) -> Result<Vec<(ContentHash, Vec<f32>)>> {
+    ) -> Result<Vec<(ContentHash, Embedding)>> {
         let sql = format!(
-            "SELECT content_hash, dim, vector FROM embeddings WHERE fingerprint = $1 AND content_hash IN ({})",
+            "SELECT content_hash, dim, vector, damaged FROM embeddings WHERE fingerprint = $1 AND content_hash IN ({})",
             placeholders(2, list.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(fingerprint.to_owned());
@@ -67,7 +86,8 @@ impl Storage {
         let mut rows = query.fetch(&self.read);
         let mut found = Vec::with_capacity(list.len());
         while let Some(row) = rows.try_next().await? {
-            found.push(read(&row)?);
+            let (hash, vector) = read(&row)?;
+            found.push((hash, Embedding { vector, damaged: row.try_get::<i64, _>("damaged")? != 0 }));
         }
         Ok(found)
     }
@@ -80,32 +100,33 @@ impl Storage {
     pub async fn put_embeddings(
         &self,
         fingerprint: &str,
-        embeddings: &[(ContentHash, &[f32])],
+        embeddings: &[NewEmbedding<'_>],
         now: i64,
     ) -> Result<()> {
         let mut encoded = Vec::with_capacity(embeddings.len());
-        for (hash, vector) in embeddings {
-            encoded.push((*hash, vector.len() as i64, encode(*hash, vector)?));
+        for NewEmbedding { hash, vector, damaged } in embeddings {
+            encoded.push((*hash, vector.len() as i64, encode(*hash, vector)?, i64::from(*damaged)));
         }
         if encoded.is_empty() {
             return Ok(());
         }
         // One order for all writers, so that none waits for another in a circle.
-        encoded.sort_unstable_by_key(|(hash, _, _)| *hash);
+        encoded.sort_unstable_by_key(|(hash, ..)| *hash);
         let mut tx = self.begin().await?;
         for chunk in encoded.chunks(PUT_CHUNK) {
             let sql = format!(
-                "INSERT INTO embeddings (content_hash, fingerprint, dim, vector, created_at) VALUES {}
+                "INSERT INTO embeddings (content_hash, fingerprint, dim, vector, damaged, created_at) VALUES {}
                  ON CONFLICT DO NOTHING",
-                rows(chunk.len(), 5)
+                rows(chunk.len(), 6)
             );
             let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep_prepared(chunk.len()));
-            for (hash, dim, vector) in chunk {
+            for (hash, dim, vector, damaged) in chunk {
                 query = query
                     .bind(hash.to_hex())
                     .bind(fingerprint.to_owned())
                     .bind(*dim)
                     .bind(vector.clone())
+                    .bind(*damaged)
                     .bind(now);
             }
             query.execute(&mut *tx).await?;
@@ -124,7 +145,7 @@ impl Storage {
             .await?)
     }
 
-    /// Up to `limit` embeddings of pictures of the project, labelled or not, by content hash: an even and repeatable
+    /// Up to `limit` embeddings of whole pictures of the project, labelled or not, by content hash: an even and repeatable
     /// sample, since the hash has nothing to do with what is to be seen.
     ///
     /// # Errors
@@ -136,7 +157,7 @@ impl Storage {
         limit: i64,
     ) -> Result<Vec<(ContentHash, Vec<f32>)>> {
         let rows = sqlx::query(
-            "SELECT content_hash, dim, vector FROM embeddings WHERE fingerprint = $1
+            "SELECT content_hash, dim, vector FROM embeddings WHERE fingerprint = $1 AND damaged = 0
              AND content_hash IN (SELECT content_hash FROM images WHERE project_id = $2)
              ORDER BY content_hash LIMIT $3",
         )

@@ -13,7 +13,7 @@ use super::{Result, StorageError};
 const WAL_RETRY_MS: [u64; 10] = [10, 20, 50, 100, 200, 400, 600, 800, 900, 900];
 
 /// Name and texts of each migration, in order; a published one never changes.
-const MIGRATIONS: [(&str, &str, &str); 9] = [
+const MIGRATIONS: [(&str, &str, &str); 10] = [
     (
         "initial",
         include_str!("../../migrations/sqlite/0001_initial.sql"),
@@ -58,6 +58,11 @@ const MIGRATIONS: [(&str, &str, &str); 9] = [
         "ready",
         include_str!("../../migrations/sqlite/0009_ready.sql"),
         include_str!("../../migrations/postgres/0009_ready.sql"),
+    ),
+    (
+        "damaged",
+        include_str!("../../migrations/sqlite/0010_damaged.sql"),
+        include_str!("../../migrations/postgres/0010_damaged.sql"),
     ),
 ];
 

@@ -91,7 +91,11 @@ pub(super) fn decode_within(bytes: &[u8], limits: &Limits, time: Duration) -> Re
     check(name, size, &file.bytes, limits)?;
     let decoded = pixels(&file, name, orientation, memory, limits);
     // Whatever the decoder makes of a file that ends in its middle: it was given no more time.
-    if file.until <= Instant::now() { Err(VisionError::TooSlow { format: name, limit: MAX_TIME }) } else { decoded }
+    if file.until <= Instant::now() {
+        Err(VisionError::TooSlow { format: name, limit: MAX_TIME })
+    } else {
+        decoded
+    }
 }
 
 fn pixels(

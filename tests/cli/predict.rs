@@ -120,3 +120,13 @@ fn each_wrong_input_gets_its_own_words() {
         assert!(said.contains(words), "{line}: {said} / {words}");
     }
 }
+
+#[test]
+fn a_damaged_picture_is_predicted_and_named() {
+    let folder = Folder::new();
+    folder.trained();
+    let whole = folder.read("images/rain1.png");
+    folder.write("half.png", &whole[..whole.len() * 3 / 5]);
+    let said = folder.advises("predict half.png --model model.safetensors");
+    assert!(said.contains("1 damaged, taken as far as decoded:\n  half.png"), "{said}");
+}

@@ -41,7 +41,7 @@ async fn local_files_uploads_web_addresses_and_data_uris_are_learnt_and_predicte
         assert!(kept.iter().all(|kept| CLASSES.contains(&chosen(kept))), "{address}: {kept:#?}");
     }
     let pool = backend.project(project.id).await["queue"]["pool"].clone();
-    assert_eq!(pool, json!({"tasks": 17, "embedded": 16, "failed": 1}));
+    assert_eq!(pool, json!({"tasks": 17, "embedded": 16, "failed": 1, "damaged": 0}));
 
     // Two of each kind are answered, and all of these are learnt.
     let good: Vec<i64> =

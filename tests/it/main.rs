@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod bad_input;
+mod damaged;
 mod dashboard;
 mod fixtures;
 mod images;

@@ -83,6 +83,7 @@ contract! {
     pictures::embeddings_come_back_in_order,
     pictures::an_embedding_is_kept_once_under_each_fingerprint,
     pictures::a_sample_is_of_the_projects_own_pictures,
+    pictures::a_damaged_picture_is_remembered_and_in_no_sample,
     tags::tags_keep_their_images_in_order,
     tags::a_push_is_unfinished_until_it_is_said_to_be_done,
     tags::a_tag_is_renamed_with_all_its_images_and_never_onto_another,

@@ -105,7 +105,7 @@ async fn look(eye: &Eye, media: Option<&Media>, image: &Image) -> anyhow::Result
         (Image::Address(url), Some(media)) => {
             let name = url.as_str().to_owned();
             let bytes = media.fetch(None, url.as_str(), None).await?;
-            let seen = eye.look_at(bytes).await.with_context(|| format!("image `{name}`"))?;
+            let seen = eye.look_at(&name, bytes).await.with_context(|| format!("image `{name}`"))?;
             Ok((name, seen))
         }
         (Image::Address(url), None) => bail!("image `{url}` can't be fetched"),

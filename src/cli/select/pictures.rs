@@ -13,7 +13,7 @@ use crate::cli::predict::name_skipped;
 use crate::domain::ids::ContentHash;
 use crate::embed::as_stored;
 use crate::model::Backbone;
-use crate::storage::Storage;
+use crate::storage::{Embedding, NewEmbedding, Storage};
 use crate::vision::Limits;
 
 /// Embeddings that are stored together: what an interruption can cost.
@@ -27,6 +27,14 @@ pub struct Picture {
     pub path: PathBuf,
     pub hash: ContentHash,
     pub vector: Vec<f32>,
+    /// Whether only a part of it could be read.
+    pub damaged: bool,
+}
+
+impl Picture {
+    fn embedding(&self) -> NewEmbedding<'_> {
+        NewEmbedding { hash: self.hash, vector: &self.vector, damaged: self.damaged }
+    }
 }
 
 /// Embeds every image below a folder, or takes its embedding from storage. Files that are no images are counted and
@@ -59,7 +67,9 @@ pub async fn look_at_all(
             match hash {
                 Err(error) => skipped.push(format!("{}: {error}", path.display())),
                 Ok(hash) => match stored.next().flatten() {
-                    Some(vector) => pictures.push(Picture { path, hash, vector }),
+                    Some(Embedding { vector, damaged }) => {
+                        pictures.push(Picture { path, hash, vector, damaged });
+                    }
                     None => missing.push(path),
                 },
             }
@@ -75,14 +85,13 @@ pub async fn look_at_all(
             let first = pictures.len();
             for (seen, path) in looked {
                 match seen {
-                    Ok(Seen { hash, vector }) => {
-                        pictures.push(Picture { path, hash, vector: as_stored(vector) })
+                    Ok(Seen { hash, vector, damaged }) => {
+                        pictures.push(Picture { path, hash, vector: as_stored(vector), damaged })
                     }
                     Err(error) => skipped.push(format!("{error:#}")),
                 }
             }
-            let new: Vec<(ContentHash, &[f32])> =
-                pictures[first..].iter().map(|picture| (picture.hash, picture.vector.as_slice())).collect();
+            let new: Vec<NewEmbedding<'_>> = pictures[first..].iter().map(Picture::embedding).collect();
             let now = jiff::Timestamp::now().as_microsecond();
             storage.put_embeddings(&fingerprint, &new, now).await.context("embeddings can't be stored")?;
         }

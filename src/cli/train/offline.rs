@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Trained;
 use super::pictures::Pictures;
-use crate::cli::eye::{Eye, progress};
+use crate::cli::eye::{Eye, Seen, progress};
 use crate::cli::files::check_place;
 use crate::cli::left_out::{LeftOut, Strictness};
 use crate::cli::model_file::{self, Format};
@@ -208,7 +208,7 @@ async fn look(
         .map(|(source, task)| async move {
             let looked = async {
                 let bytes = pictures.read(task, source).await?;
-                eye.look_at(bytes).await
+                eye.look_at(&format!("image of task {task}"), bytes).await
             };
             (source, looked.await.with_context(|| format!("task {task}")))
         })
@@ -217,7 +217,8 @@ async fn look(
     while let Some((source, looked)) = looks.next().await {
         bar.inc(1);
         if let Some(look) = left_out.take(looked) {
-            let embedded = Embedded { hash: look.hash, vector: as_stored(look.vector) };
+            let Seen { hash, vector, damaged } = look;
+            let embedded = Embedded { hash, vector: as_stored(vector), damaged };
             seen.insert(source.to_owned(), Arc::new(embedded));
         }
     }
