@@ -146,10 +146,11 @@ impl ServerCertVerifier for NamedToo {
     }
 }
 
-/// Whether nothing but the signer is wrong with a certificate so far: its time is looked at before that, its name is not.
+/// Whether nothing but the signer is wrong with a certificate so far: its time is looked at before that, its name is not. A bad
+/// signature is what one of the same name makes.
 fn is_about_the_issuer(error: &Error) -> bool {
     match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => true,
         Error::InvalidCertificate(CertificateError::Other(OtherError(other))) => {
             other.to_string() == IS_AUTHORITY
         }
@@ -163,6 +164,8 @@ pub(super) fn advice(refusal: &str) -> &'static str {
         ": name the file of your own authority with --ca-file"
     } else if refusal.contains(IS_AUTHORITY) {
         ": the server signed its certificate itself; name the file of that certificate with --ca-file"
+    } else if refusal.contains("BadSignature") {
+        ": its certificate has the name of one in --ca-file and is another; was it renewed? Then name the new file"
     } else {
         ""
     }

@@ -13,6 +13,10 @@ const SHARE: u32 = 5;
 /// fifteen seconds.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// From one order to the next while more than one person labels: none gets older than fifteen seconds, and so few submits meet
+/// a write that nineteen in twenty are as quick as without us.
+const BUSY_CADENCE: Duration = Duration::from_secs(12);
+
 /// A write shall take no longer than this.
 const STINT: Duration = Duration::from_secs(1);
 
@@ -22,11 +26,9 @@ pub(super) const CHANGES_AT_ONCE: usize = 3;
 /// Changing rows in place shall take no longer: new ones, which come in one request, are cheaper then.
 const LONGEST_CHANGE: Duration = Duration::from_secs(3);
 
-/// New rows in one request: 1.5 ms each, in which no submit is stored.
-const PART: usize = 50;
-
-/// Where a request takes longer, the way is what costs, and all new rows go in one.
-const QUICK: Duration = Duration::from_millis(250);
+/// New rows in one request, by how long a request takes at most: 1.5 ms each, in which no submit is stored. On a long way it is
+/// the way that costs, and beyond these all go in one.
+const PARTS: [(Duration, usize); 2] = [(Duration::from_millis(250), 30), (Duration::from_millis(1_500), 60)];
 
 /// Fewest tasks at the head of an order: where others hold all that are left of it, Label Studio tells an annotator that there
 /// is nothing to do.
@@ -63,16 +65,25 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Tasks of a new order to write before Label Studio follows it. `answered`: for each order of late how many tasks went out of
-    /// the pool since it was made, and how long ago that was.
-    pub fn head(answered: impl IntoIterator<Item = (usize, Duration)>) -> usize {
-        let highest = answered.into_iter().map(|(tasks, since)| speed(tasks, since)).reduce(f64::max);
+    /// Tasks a second that were answered at the fastest. `answered`: for each order of late how many tasks went out of the pool
+    /// since it was made, and how long ago that was.
+    pub fn highest(answered: impl IntoIterator<Item = (usize, Duration)>) -> Option<f64> {
+        answered.into_iter().map(|(tasks, since)| speed(tasks, since)).reduce(f64::max)
+    }
+
+    /// Tasks of a new order to write before Label Studio follows it, where so many a second were answered at the fastest.
+    pub fn head(highest: Option<f64>) -> usize {
         highest.map_or(FIRST_HEAD, |a_second| HEAD.max((a_second * HEAD_LASTS.as_secs_f64()).ceil() as usize))
     }
 
     /// Whether more than one person labels, where so many tasks were answered since.
     pub fn is_busy(tasks: usize, since: Duration) -> bool {
-        speed(tasks, since) > BUSY
+        Self::is_fast(speed(tasks, since))
+    }
+
+    /// The same of so many tasks a second.
+    pub fn is_fast(a_second: f64) -> bool {
+        a_second > BUSY
     }
 
     /// Tasks to write at once when it is quiet.
@@ -93,8 +104,9 @@ impl Pace {
 
     /// New rows to send in one request.
     pub fn part(&self) -> usize {
-        let is_quick = self.seconds_a_request.is_none_or(|seconds| seconds <= QUICK.as_secs_f64());
-        if is_quick { PART } else { usize::MAX }
+        let seconds = self.seconds_a_request.unwrap_or_default();
+        let part = PARTS.iter().find(|(longest, _)| seconds <= longest.as_secs_f64());
+        part.map_or(usize::MAX, |(_, rows)| *rows)
     }
 
     /// `rows` new predictions were stored within `took`.
@@ -108,8 +120,9 @@ impl Pace {
     }
 
     /// How long Label Studio is left alone after it worked for us.
-    pub fn pause(worked: Duration) -> Duration {
-        (worked * (SHARE - 1)).min(LONGEST_PAUSE)
+    pub fn pause(worked: Duration, is_busy: bool) -> Duration {
+        let least = if is_busy { BUSY_CADENCE.saturating_sub(worked) } else { Duration::ZERO };
+        (worked * (SHARE - 1)).min(LONGEST_PAUSE).max(least)
     }
 }
 
@@ -138,18 +151,21 @@ mod tests {
             pace.note_rows(10, Duration::from_secs(2));
         }
         assert_eq!(pace.chunk(), LEAST);
-        assert_eq!(Pace::pause(Duration::from_millis(150)), Duration::from_millis(600));
-        assert_eq!(Pace::pause(Duration::from_secs(60)), LONGEST_PAUSE);
+        assert_eq!(Pace::pause(Duration::from_millis(150), false), Duration::from_millis(600));
+        assert_eq!(Pace::pause(Duration::from_millis(150), true), Duration::from_millis(11_850));
+        assert_eq!(Pace::pause(Duration::from_secs(5), true), LONGEST_PAUSE);
+        assert_eq!(Pace::pause(Duration::from_secs(60), false), LONGEST_PAUSE);
     }
 
     #[test]
     fn an_order_begins_with_what_is_answered_in_half_a_minute_at_the_highest_speed_of_late() {
         let ago = |answered, seconds| (answered, Duration::from_secs(seconds));
-        assert_eq!(Pace::head([]), FIRST_HEAD);
-        assert_eq!((Pace::head([ago(0, 10)]), Pace::head([ago(50, 10)])), (HEAD, 150));
+        let head = |answered: &[(usize, Duration)]| Pace::head(Pace::highest(answered.iter().copied()));
+        assert_eq!(head(&[]), FIRST_HEAD);
+        assert_eq!((head(&[ago(0, 10)]), head(&[ago(50, 10)])), (HEAD, 150));
         // Nobody answered since the last order a moment ago, but before.
-        assert_eq!(Pace::head([ago(100, 40), ago(25, 10), ago(0, 1)]), 75);
-        assert_eq!(Pace::head([(2, Duration::from_millis(100))]), HEAD);
+        assert_eq!(head(&[ago(100, 40), ago(25, 10), ago(0, 1)]), 75);
+        assert_eq!(head(&[(2, Duration::from_millis(100))]), HEAD);
     }
 
     #[test]
@@ -162,10 +178,12 @@ mod tests {
     #[test]
     fn rows_are_changed_in_place_where_that_is_quick_and_new_ones_go_in_parts() {
         let mut pace = Pace::default();
-        assert_eq!((pace.turn(60), pace.part()), (Turn::Two, PART));
+        assert_eq!((pace.turn(60), pace.part()), (Turn::Two, 30));
         pace.note_requests(1.0, Duration::from_millis(80));
-        assert_eq!((pace.turn(100), pace.turn(150), pace.part()), (Turn::Two, Turn::Many, PART));
+        assert_eq!((pace.turn(100), pace.turn(150), pace.part()), (Turn::Two, Turn::Many, 30));
         pace.note_requests(1.0, Duration::from_secs(1));
-        assert_eq!((pace.turn(30), pace.part()), (Turn::Many, usize::MAX));
+        assert_eq!((pace.turn(30), pace.part()), (Turn::Many, 60));
+        pace.note_requests(1.0, Duration::from_secs(5));
+        assert_eq!(pace.part(), usize::MAX);
     }
 }

@@ -107,7 +107,7 @@ impl Queue {
             Ok(worked) => {
                 (writer.failures, writer.failing_since) = (0, None);
                 self.note(project.id, |log| log.problem = None);
-                worked.map(Pace::pause)
+                worked.map(|worked| writer.pause(worked))
             }
             Err(QueueError::NoHead { .. }) => None,
             Err(error) => {

@@ -30,6 +30,8 @@ pub(super) struct Writer {
     pub followed: Option<String>,
     /// When each order of late was made, and how many tasks were open then.
     pools: VecDeque<(Instant, usize)>,
+    /// Whether more than one person labelled when the last order was made.
+    is_busy: bool,
     /// Label Studio is left alone until then.
     pub due: Option<Instant>,
     /// Attempts that failed in a row, and since when.
@@ -125,9 +127,15 @@ impl Writer {
     fn head(&mut self, pool: usize) -> usize {
         self.pools.retain(|(at, _)| at.elapsed() < SPEED_KNOWN_FOR);
         let answered = self.pools.iter().map(|(at, before)| (before.saturating_sub(pool), at.elapsed()));
-        let head = Pace::head(answered);
+        let highest = Pace::highest(answered);
+        self.is_busy = highest.is_some_and(Pace::is_fast);
         self.pools.push_back((Instant::now(), pool));
-        head
+        Pace::head(highest)
+    }
+
+    /// How long Label Studio is left alone after it worked for us.
+    pub fn pause(&self, worked: Duration) -> Duration {
+        Pace::pause(worked, self.is_busy)
     }
 
     /// After a failure nothing is known for sure.

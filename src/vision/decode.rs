@@ -87,9 +87,10 @@ pub(super) fn decode_within(bytes: &[u8], limits: &Limits, time: Duration) -> Re
     }
     let memory = limits.max_pixels.saturating_mul(MAX_BYTES_PER_PIXEL).saturating_add(DECODER_BYTES);
     let (file, name) = File::new(bytes, time)?;
-    let (size, orientation) = header(&file, name, memory)?;
-    check(name, size, &file.bytes, limits)?;
-    let decoded = pixels(&file, name, orientation, memory, limits);
+    let decoded = header(&file, name, memory).and_then(|(size, orientation)| {
+        check(name, size, &file.bytes, limits)?;
+        pixels(&file, name, orientation, memory, limits)
+    });
     // Whatever the decoder makes of a file that ends in its middle: it was given no more time.
     if file.until <= Instant::now() {
         Err(VisionError::TooSlow { format: name, limit: MAX_TIME })

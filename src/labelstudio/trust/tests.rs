@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, Stream};
@@ -133,10 +133,18 @@ async fn a_named_certificate_counts_for_its_name_and_its_time_only() {
 async fn who_shows_another_certificate_or_lacks_the_key_is_refused_with_what_to_do() {
     let ours = signed_by_itself(&params("localhost", IsCa::Ca(BasicConstraints::Unconstrained)));
     let named = [ours.der.clone()];
-    let other = signed_by_itself(&params("localhost", IsCa::Ca(BasicConstraints::Unconstrained)));
+    let of_another_name = |is_ca| {
+        let mut params = params("localhost", is_ca);
+        params.distinguished_name.push(DnType::CommonName, "another");
+        signed_by_itself(&params)
+    };
+    let other = of_another_name(IsCa::Ca(BasicConstraints::Unconstrained));
     let refused = get(other, &named).await.unwrap_err();
     assert!(refused.contains("signed its certificate itself; name the file"), "{refused}");
-    let other = signed_by_itself(&params("localhost", IsCa::NoCa));
+    let renewed = signed_by_itself(&params("localhost", IsCa::NoCa));
+    let refused = get(renewed, &named).await.unwrap_err();
+    assert!(refused.contains("was it renewed? Then name the new file"), "{refused}");
+    let other = of_another_name(IsCa::NoCa);
     let refused = get(other, &named).await.unwrap_err();
     assert!(refused.contains("name the file of your own authority with --ca-file"), "{refused}");
     let copied = Identity { der: ours.der, key: KeyPair::generate().unwrap() };
