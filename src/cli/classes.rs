@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::uploads::is_image;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{LabelConfig, of_classes};
+use crate::domain::prediction::RegionValue;
 use crate::domain::task::Task;
 use crate::labelstudio::Client;
 
@@ -95,7 +96,7 @@ pub async fn ask(folder: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// Gives the tasks that nobody answered or skipped the class that `class_of` knows of their image's address, where the
-/// project's first `<Choices>` has it. Returns how many.
+/// project's first question has it. Returns how many.
 ///
 /// # Errors
 /// Label Studio does not answer, or the project's label config can't be used.
@@ -105,7 +106,7 @@ pub async fn label(
     class_of: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<usize> {
     let config = LabelConfig::parse(&client.project_details(project).await?.label_config)?;
-    let head = config.heads.first().context("the label config has no `<Choices>`")?;
+    let head = config.heads.first().context("the label config asks nothing")?;
     let mut answers = Vec::new();
     for page in 1.. {
         let tasks = client.tasks_page(project, page).await?.tasks;
@@ -116,13 +117,12 @@ pub async fn label(
             let task = Task::from_json(json)?;
             let class = task.image_source(&head.image_key).ok().and_then(|source| class_of(&source));
             let index = class.and_then(|class| head.class_index(&class));
-            answers.extend(index.map(|index| (task.id, &head.classes[index])));
+            answers.extend(index.and_then(|index| Some((task.id, RegionValue::of(head, &[index])?))));
         }
     }
-    for (task, class) in &answers {
-        let choice = if class.path.is_empty() { json!(class.name) } else { json!(class.path) };
+    for (task, value) in &answers {
         let region = json!({
-            "from_name": head.from_name, "to_name": head.to_name, "type": "choices", "value": {"choices": [choice]},
+            "from_name": head.from_name, "to_name": head.to_name, "type": head.control.result_type(), "value": value,
         });
         client.annotate(*task, json!([region])).await?;
     }

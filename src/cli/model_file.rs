@@ -61,6 +61,7 @@ fn card(published: &Published, spec: &BackboneSpec, format: Format) -> Value {
             json!({
                 "name": head.from_name,
                 "labels": head.to_name,
+                "control": head.control,
                 "kind": head.kind,
                 "classes": head.classes,
                 "source": head.source,

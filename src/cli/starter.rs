@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::folder::{LabelledFolder, SPLIT};
 use super::format::print;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::ChoiceKind;
+use crate::domain::label_config::{ChoiceKind, Control};
 use crate::eval::{accuracy, wilson};
 use crate::model::{
     BackboneChoice, DeviceChoice, Features, FitOptions, Fitted, Targets, TrainingSet, fit, load_backbone,
@@ -68,8 +68,10 @@ impl StarterCommand {
         let head = HeadCard {
             from_name: "weather".to_owned(),
             to_name: "image".to_owned(),
+            control: Control::Choices,
             kind: ChoiceKind::Single,
             classes: folder.table.classes,
+            paths: Vec::new(),
             source: HeadSource::Starter,
             groups: fitted.group_weights,
             refined: fitted.refined,

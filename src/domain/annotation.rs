@@ -7,12 +7,12 @@ use std::borrow::Cow;
 
 use super::field::{FieldError, Record};
 use super::ids::{AnnotationId, TaskId};
-use super::label_config::{ChoiceKind, HeadSpec, MAX_CLASSES};
+use super::label_config::{ChoiceKind, Control, HeadSpec, MAX_CLASSES};
 pub use rename::{Rename, RenameError, command as rename_command};
-use serde_json::Value;
+use serde_json::{Number, Value};
 pub use unused::{Unused, UnusedAnswers, Why};
 
-/// Most choices regions kept of one annotation; a whole-image label config makes at most one per head.
+/// Most regions kept of one annotation; a whole-image label config makes at most one per head.
 pub const MAX_REGIONS: usize = 10_000;
 
 /// Why an annotation can't be used.
@@ -30,7 +30,7 @@ pub struct Annotation {
     pub id: AnnotationId,
     /// The task it answers.
     pub task: TaskId,
-    /// Its regions of type `choices`, as sent, at most [`MAX_REGIONS`]. Boxes, masks and texts of other
+    /// Its regions that answer a [`Control`], as sent, at most [`MAX_REGIONS`]. Boxes, masks and texts of other
     /// tags, which may be megabytes, are dropped on arrival: Label Studio keeps them.
     pub result: Vec<Value>,
     /// The task was skipped: the answer teaches nothing.
@@ -73,7 +73,7 @@ impl Target {
     }
 }
 
-/// What one entry of `value.choices` stands for.
+/// What one entry of an answer stands for.
 enum Named {
     Class(usize),
     Parent(Vec<usize>),
@@ -95,7 +95,12 @@ impl Annotation {
         Ok(Self {
             id,
             task,
-            result: regions.iter().filter(|region| is_choices(region)).take(MAX_REGIONS).cloned().collect(),
+            result: regions
+                .iter()
+                .filter(|region| control(region).is_some())
+                .take(MAX_REGIONS)
+                .cloned()
+                .collect(),
             was_cancelled: record.flag("was_cancelled")?,
             ground_truth: record.flag("ground_truth")?,
             created_at,
@@ -108,12 +113,13 @@ impl Annotation {
     /// fits: the two can't be told apart, so it is no answer. `any_number` says of a control's name whether it takes
     /// any number of choices: there a region without a choice, which only an import or the API brings, says that none applies.
     pub fn is_empty(&self, any_number: impl Fn(&str) -> bool) -> bool {
-        let answers = |region: &Value| match region.get("value").and_then(|value| value.get("choices")) {
+        let answers = |region: &Value| match answered(region) {
             Some(Value::Array(choices)) if choices.is_empty() => {
                 text(region, "from_name").is_some_and(&any_number)
             }
             Some(Value::String(choice)) => !choice.is_empty(),
             Some(Value::Array(_)) => true,
+            Some(Value::Number(rating)) => is_rated(region, rating),
             _ => false,
         };
         !self.was_cancelled && !self.result.iter().any(answers)
@@ -121,7 +127,7 @@ impl Annotation {
 
     /// What this annotation teaches a head; `None` is nothing.
     ///
-    /// Of several regions with the head's name the first counts, the one Label Studio's editor shows.
+    /// Of several regions with the head's name the first counts, the one Label Studio's editor shows. A rating of 0 is none.
     /// Choices may be given as names or nested paths, by alias or by value, also as numbers. A single head learns only
     /// from exactly one class: two contradict each other, and an unknown one (renamed, removed) is no
     /// other class. A multiple head skips unknown names unless there are only such; an empty region says
@@ -143,11 +149,13 @@ impl Annotation {
 impl Annotation {
     /// The region that answers a head: of several the first.
     fn region(&self, head: &HeadSpec) -> Option<&Value> {
-        self.region_of(&head.from_name)
+        let mut regions = self.result.iter().filter(|region| control(region) == Some(head.control));
+        regions.find(|region| text(region, "from_name") == Some(&head.from_name))
     }
 
+    /// The region that answers a question by whose choices others are shown.
     fn region_of(&self, from_name: &str) -> Option<&Value> {
-        let mut regions = self.result.iter().filter(|region| is_choices(region));
+        let mut regions = self.result.iter().filter(|region| control(region).is_some());
         regions.find(|region| text(region, "from_name") == Some(from_name))
     }
 
@@ -165,11 +173,23 @@ impl Annotation {
     }
 }
 
-/// The choices of a region; `None` where they can't be read.
-fn choices(region: &Value) -> Option<&[Value]> {
-    let choices = match region.get("value")?.get("choices")? {
+/// What a region answers: the entry of its `value` that its type names.
+fn answered(region: &Value) -> Option<&Value> {
+    region.get("value")?.get(control(region)?.result_type())
+}
+
+/// Whether a number is a rating: Label Studio's own client takes 0 for none.
+fn is_rated(region: &Value, number: &Number) -> bool {
+    control(region) == Some(Control::Rating) && number.as_f64() != Some(0.0)
+}
+
+/// The choices of a region, of a rating the number; `None` where they can't be read.
+pub(super) fn choices(region: &Value) -> Option<&[Value]> {
+    let choices = match answered(region)? {
         Value::Array(choices) => choices.as_slice(),
         single @ Value::String(_) => std::slice::from_ref(single),
+        rating @ Value::Number(number) if is_rated(region, number) => std::slice::from_ref(rating),
+        Value::Number(_) if control(region) == Some(Control::Rating) => &[],
         _ => return None,
     };
     // Every class and every parent once is far below this; more is no answer of a person.
@@ -205,6 +225,11 @@ fn multiple(named: &[Named], classes: usize) -> Option<Vec<bool>> {
     understood.then_some(applies)
 }
 
+/// Whether the head knows a choice, as a class or as a parent of classes.
+pub(super) fn is_known(choice: &Value, head: &HeadSpec) -> bool {
+    !matches!(named(choice, head), Named::Unknown)
+}
+
 fn named(choice: &Value, head: &HeadSpec) -> Named {
     let path: Option<Vec<Cow<str>>> = match choice {
         Value::Array(names) => names.iter().map(name).collect(),
@@ -224,7 +249,7 @@ fn named(choice: &Value, head: &HeadSpec) -> Named {
 }
 
 /// The name of a choice: a class `7` comes as a number from programs that make answers of tables, a `7.0` too.
-fn name(choice: &Value) -> Option<Cow<'_, str>> {
+pub(super) fn name(choice: &Value) -> Option<Cow<'_, str>> {
     match choice {
         Value::String(name) => Some(Cow::Borrowed(name)),
         Value::Number(number) => {
@@ -237,8 +262,9 @@ fn name(choice: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-fn is_choices(region: &Value) -> bool {
-    text(region, "type") == Some("choices")
+/// The control tag that a region answers, by its type.
+pub(super) fn control(region: &Value) -> Option<Control> {
+    text(region, "type").and_then(Control::of_result_type)
 }
 
 fn text<'a>(region: &'a Value, field: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::annotation::Annotation;
 use super::field::{FieldError, Record, found};
 use super::ids::TaskId;
-use super::label_config::LabelConfig;
+use super::label_config::{Control, HeadSpec, LabelConfig};
 use super::task::Task;
 
 pub use compare::check;
@@ -128,9 +128,9 @@ fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Ann
     let data = row.as_object().cloned().unwrap_or_default();
     let task = Task { id: TaskId(record.id()?), data, created_at: 0 };
     let regions = config.heads.iter().filter_map(|head| {
-        let choices = choices(row.get(&head.from_name)?)?;
-        Some(json!({"type": "choices", "from_name": head.from_name, "to_name": head.to_name,
-            "value": {"choices": choices}}))
+        let answer = answer(row.get(&head.from_name)?, head)?;
+        let kind = head.control.result_type();
+        Some(json!({"type": kind, "from_name": head.from_name, "to_name": head.to_name, "value": {kind: answer}}))
     });
     let answer = json!({
         "id": record.integer("annotation_id")?.unwrap_or(index as i64),
@@ -144,12 +144,19 @@ fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Ann
     Ok((task, annotation))
 }
 
-/// The choices of a field: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`; an empty text is no answer.
-fn choices(field: &Value) -> Option<Value> {
+/// What a field answers: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`, of a rating `4`, `[4]` or
+/// `[{"rating": 4}]`; an empty text is no answer.
+fn answer(field: &Value, head: &HeadSpec) -> Option<Value> {
+    let kind = head.control.result_type();
     match field {
         Value::String(choice) => (!choice.is_empty()).then(|| json!([choice])),
-        Value::Array(choices) => Some(json!(choices)),
-        Value::Object(value) => value.get("choices").cloned(),
+        // Label Studio's converter takes the value out of its list, and the answer out of its value, for some tags only.
+        Value::Array(answers) => match answers.as_slice() {
+            [Value::Object(value)] => value.get(kind).cloned(),
+            answers => Some(json!(answers)),
+        },
+        Value::Object(value) => value.get(kind).cloned(),
+        Value::Number(_) if head.control == Control::Rating => Some(field.clone()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Label configs: from Label Studio's XML to the heads this backend trains.
 //!
-//! Every `<Choices>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
+//! Every `<Choices>` or `<Rating>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
 //! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
 //! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
@@ -9,14 +9,17 @@ use std::borrow::Cow;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 mod classes;
+mod control;
 mod dropped;
 mod heads;
+mod rating;
 mod required;
 mod visible;
 mod written;
 mod xml;
 
 pub use classes::{MAX_CHOICE_DEPTH, MAX_CLASSES, MAX_NAME_BYTES};
+pub use control::Control;
 pub use dropped::{Dropped, alike};
 pub use heads::MAX_HEADS;
 pub use required::with_answers_required;
@@ -56,7 +59,9 @@ pub enum LabelConfigError {
     #[error("label config is not XML: {0}")]
     Xml(String),
     /// Nothing that classifies.
-    #[error("label config has no `<Choices>` tag: {found}; this backend only classifies images")]
+    #[error(
+        "label config has no `<Choices>` or `<Rating>` tag: {found}; this backend only classifies images"
+    )]
     NoChoices {
         /// What the config has instead.
         found: String,
@@ -67,8 +72,8 @@ pub enum LabelConfigError {
         /// What the config has instead.
         found: String,
     },
-    /// Choices and images, but no pair of them that works.
-    #[error("label config has no usable `<Choices>` tag: {}", reasons.join("; "))]
+    /// Questions and images, but no pair of them that works.
+    #[error("label config has no question that can be learnt: {}", reasons.join("; "))]
     NoUsableHead {
         /// A reason for each.
         reasons: Vec<String>,
@@ -78,17 +83,20 @@ pub enum LabelConfigError {
 /// What a project's label config asks of this backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelConfig {
-    /// One per usable `<Choices>`, in document order; never empty.
+    /// One per usable control tag, in document order; never empty.
     pub heads: Vec<HeadSpec>,
-    /// Why other `<Choices>`, choices or settings are left out, for the person who reads the log.
+    /// Why other control tags, choices or settings are left out, for the person who reads the log.
     pub ignored: Vec<String>,
 }
 
-/// One classification: a `<Choices>` on an `<Image>`.
+/// One classification: a control tag on an `<Image>`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct HeadSpec {
-    /// Name of the `<Choices>`.
+    /// Name of the control tag.
     pub from_name: String,
+    /// Which control tag it is.
+    #[serde(default)]
+    pub control: Control,
     /// Name of the `<Image>`.
     pub to_name: String,
     /// Key of the image in a task's data, without the `$`; or its address around such variables, with `$`, as
@@ -133,6 +141,13 @@ pub struct Class {
     pub path: Vec<String>,
     /// `predicted_values`: names another model gives this class.
     pub predicted_values: Vec<String>,
+}
+
+impl Class {
+    /// A choice without parents whose name is what people see.
+    pub fn flat(name: String) -> Self {
+        Self { value: name.clone(), name, path: Vec::new(), predicted_values: Vec::new() }
+    }
 }
 
 impl LabelConfigError {
@@ -196,6 +211,10 @@ impl HeadSpec {
             feed(&mut hasher, &class.name);
             hasher.update(&(class.path.len() as u64).to_le_bytes());
             class.path.iter().for_each(|name| feed(&mut hasher, name));
+        }
+        // The digest of a `<Choices>` is that of versions that knew no other control tag.
+        if !self.control.is_choices() {
+            feed(&mut hasher, self.control.tag());
         }
         hasher.finalize().to_hex().to_string()
     }

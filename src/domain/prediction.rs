@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::label_config::{ChoiceKind, Class, HeadSpec, visible};
+use super::label_config::{ChoiceKind, Class, Control, HeadSpec, visible};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -107,11 +107,11 @@ pub struct Prediction {
 pub struct Region {
     /// The same for the same head and version, so that a repeated prediction is the same bytes.
     pub id: String,
-    /// Name of the `<Choices>`.
+    /// Name of the control tag.
     pub from_name: String,
     /// Name of the `<Image>`.
     pub to_name: String,
-    /// Always `choices`.
+    /// The control tag's: `choices` or `rating`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The chosen classes.
@@ -120,11 +120,14 @@ pub struct Region {
     pub score: f64,
 }
 
-/// The `value` of a choices region.
+/// The `value` of a region, under the name of its type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RegionValue {
+#[serde(rename_all = "lowercase")]
+pub enum RegionValue {
     /// In the order of the label config.
-    pub choices: Vec<ChoiceValue>,
+    Choices(Vec<ChoiceValue>),
+    /// From 1 on.
+    Rating(u32),
 }
 
 /// A chosen class as Label Studio writes it.
@@ -135,6 +138,20 @@ pub enum ChoiceValue {
     Name(String),
     /// A choice under `allowNested="true"`: the names from the topmost parent down.
     Path(Vec<String>),
+}
+
+impl RegionValue {
+    /// The answer that consists of these classes of a head; `None` where that is none.
+    pub fn of(head: &HeadSpec, chosen: &[usize]) -> Option<Self> {
+        let mut classes = chosen.iter().filter_map(|&class| head.classes.get(class));
+        match head.control {
+            Control::Choices => {
+                let choices: Vec<ChoiceValue> = classes.map(ChoiceValue::from).collect();
+                (!choices.is_empty()).then_some(Self::Choices(choices))
+            }
+            Control::Rating => classes.next()?.name.parse().ok().map(Self::Rating),
+        }
+    }
 }
 
 impl From<&Class> for ChoiceValue {
@@ -170,7 +187,9 @@ pub fn seen(decided: &[(&HeadSpec, Decision)]) -> Vec<bool> {
         decision
             .chosen
             .iter()
-            .filter_map(|class| Some(head.classes.get(*class)?.name.clone().into()))
+            .filter_map(|class| head.classes.get(*class))
+            // As the editor, which looks at the last name of a path.
+            .map(|class| class.path.last().unwrap_or(&class.name).clone().into())
             .collect()
     };
     visible(&heads, &decided.iter().map(names).collect::<Vec<_>>())
@@ -185,15 +204,14 @@ pub fn prediction_json(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: 
 
 /// A head that chose nothing has no region: the editor itself never writes an empty one.
 fn region(head: &HeadSpec, decision: &Decision, version: &str) -> Option<Region> {
-    let choices: Vec<ChoiceValue> =
-        decision.chosen.iter().filter_map(|&class| head.classes.get(class)).map(ChoiceValue::from).collect();
+    let value = RegionValue::of(head, &decision.chosen)?;
     let digest = blake3::hash(format!("{version}\0{}\0{}", head.from_name, head.to_name).as_bytes());
-    (!choices.is_empty()).then(|| Region {
+    Some(Region {
         id: digest.to_hex().chars().take(REGION_ID_CHARS).collect(),
         from_name: head.from_name.clone(),
         to_name: head.to_name.clone(),
-        kind: "choices".to_owned(),
-        value: RegionValue { choices },
+        kind: head.control.result_type().to_owned(),
+        value,
         score: rounded(decision.certainty),
     })
 }
@@ -273,10 +291,22 @@ mod tests {
         let head = head("m", r#"choice="multiple""#);
         let prediction = Prediction::new(&[(&head, &[0.9, 0.5, 0.05])], "v1", None).unwrap();
         let names = ["rain", "shine"].map(|name| ChoiceValue::Name(name.to_owned()));
-        assert_eq!(prediction.result[0].value.choices, names);
+        assert_eq!(prediction.result[0].value, RegionValue::Choices(names.to_vec()));
         assert_eq!(prediction.score, 0.5);
         let nothing = Prediction::new(&[(&head, &[0.1, 0.2, 0.05])], "v1", None).unwrap();
         assert_eq!((nothing.result.len(), nothing.score), (0, 0.8));
+    }
+
+    #[test]
+    fn a_rating_is_written_as_a_number() {
+        let xml = r#"<View><Image name="image" value="$image"/><Rating name="stars" toName="image" maxRating="3"/></View>"#;
+        let config = LabelConfig::parse(xml).unwrap();
+        let json = prediction_json(&[(&config.heads[0], &[0.2, 0.67, 0.13])], "v1", None);
+        let region = &json["result"][0];
+        assert_eq!((&region["type"], &region["value"]), (&json!("rating"), &json!({"rating": 2})));
+        assert_eq!((&region["score"], &json["score"]), (&json!(0.67), &json!(0.67)));
+        let read: Prediction = serde_json::from_value(json).unwrap();
+        assert_eq!(read.result[0].value, RegionValue::Rating(2));
     }
 
     #[test]

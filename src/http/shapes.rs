@@ -30,11 +30,11 @@ pub enum Entry {
 #[derive(Serialize, ToSchema)]
 pub struct Region {
     id: String,
-    /// Name of the `<Choices>`.
+    /// Name of the control tag.
     from_name: String,
     /// Name of the `<Image>`.
     to_name: String,
-    /// Always `choices`.
+    /// `choices` or `rating`, which is also the key in `value`.
     r#type: String,
     value: RegionValue,
     /// Calibrated probability of what was chosen.
@@ -42,8 +42,11 @@ pub struct Region {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RegionValue {
-    choices: Vec<Choice>,
+#[serde(rename_all = "lowercase")]
+pub enum RegionValue {
+    Choices(Vec<Choice>),
+    /// From 1 to the label config's `maxRating`.
+    Rating(u32),
 }
 
 /// A class: its name, or under `allowNested="true"` the names from the topmost parent down.
@@ -105,9 +108,15 @@ pub struct ServingHead {
 pub struct HeadCard {
     from_name: String,
     to_name: String,
+    /// `rating`. Left out for `choices`.
+    #[schema(required = false)]
+    control: String,
     /// `single` or `multiple`.
     kind: String,
     classes: Vec<String>,
+    /// Of nested choices the names from the topmost parent down, for each class. Left out for others.
+    #[schema(required = false)]
+    paths: Vec<Vec<String>>,
     /// `own`, or `starter` while that is better on the project's labels.
     source: String,
     /// Feature groups and their weights.

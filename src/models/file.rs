@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::{ChoiceKind, Class, HeadSpec};
+use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec};
 use crate::eval::Evaluation;
 use crate::eval::calibration::CalibrationBin;
 use crate::model::{Fitted, Head, ModelError};
@@ -76,9 +76,15 @@ pub(super) fn short_hash(hash: ContentHash) -> String {
 pub struct HeadCard {
     pub from_name: String,
     pub to_name: String,
+    /// Which control tag it answers; absent for `<Choices>`, the only one of versions of older programs.
+    #[serde(default, skip_serializing_if = "Control::is_choices")]
+    pub control: Control,
     pub kind: ChoiceKind,
-    /// Class names as a result holds them, in the order of the head's outputs.
+    /// Class names, in the order of the head's outputs.
     pub classes: Vec<String>,
+    /// For each class what a result holds, where that is a path; absent for flat choices, and in versions of older programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<Vec<String>>,
     pub source: HeadSource,
     /// Feature groups and the weight the labels' evidence gave each.
     pub groups: Vec<(String, f32)>,
@@ -145,8 +151,10 @@ impl HeadCard {
         Self {
             from_name: spec.from_name.clone(),
             to_name: spec.to_name.clone(),
+            control: spec.control,
             kind: spec.kind,
             classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
+            paths: paths(spec),
             source: HeadSource::Own,
             groups: fitted.group_weights.clone(),
             refined: fitted.refined,
@@ -160,25 +168,32 @@ impl HeadCard {
         }
     }
 
-    /// The head as a label config of flat choices would describe it.
+    /// The head as a label config would describe it, as far as the card tells.
     pub fn spec(&self) -> HeadSpec {
-        let class = |name: &String| Class {
-            name: name.clone(),
-            value: name.clone(),
-            path: Vec::new(),
-            predicted_values: Vec::new(),
+        let class = |(index, name): (usize, &String)| Class {
+            path: self.paths.get(index).cloned().unwrap_or_default(),
+            ..Class::flat(name.clone())
         };
         HeadSpec {
             from_name: self.from_name.clone(),
+            control: self.control,
             to_name: self.to_name.clone(),
             image_key: IMAGE_KEY.to_owned(),
             kind: self.kind,
-            classes: self.classes.iter().map(class).collect(),
+            classes: self.classes.iter().enumerate().map(class).collect(),
             score_threshold: None,
             skip: false,
             when: Vec::new(),
         }
     }
+}
+
+/// The classes' paths; empty where no class has one.
+fn paths(spec: &HeadSpec) -> Vec<Vec<String>> {
+    if spec.classes.iter().all(|class| class.path.is_empty()) {
+        return Vec::new();
+    }
+    spec.classes.iter().map(|class| class.path.clone()).collect()
 }
 
 impl Card {

@@ -281,7 +281,7 @@ pub(super) fn config_of(row: &Project) -> Result<LabelConfig, QueueError> {
 /// The task variable whose image is ranked: that of the first head that is not skipped.
 pub(super) fn image_key(project: ProjectId, config: &LabelConfig) -> Result<String, QueueError> {
     let head = config.heads.iter().find(|head| !head.skip);
-    let problem = || "every `<Choices>` has `model_skip`".to_owned();
+    let problem = || "every question has `model_skip`".to_owned();
     Ok(head.ok_or_else(|| QueueError::NoHead { project, problem: problem() })?.image_key.clone())
 }
 

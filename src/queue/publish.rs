@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::fill::config_of;
-use super::pace::Pace;
 use super::write::{Due, Writer};
 use super::{Queue, QueueError, QueueOrder, Ranked, WriteBack, lock};
 use crate::domain::ids::{ProjectId, TaskId};

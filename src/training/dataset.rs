@@ -188,7 +188,7 @@ fn first_class(target: &Target) -> Option<usize> {
 /// What all heads wait for; only where there are several does each need its name.
 fn together(missing: &[(&str, String)]) -> String {
     match missing {
-        [] => "waiting for a label config with a `<Choices>` that is not skipped".to_owned(),
+        [] => "waiting for a label config with a question that is not skipped".to_owned(),
         [(_, waits_for)] => waits_for.clone(),
         several => {
             let named = several.iter().map(|(head, waits_for)| format!("`{head}` is {waits_for}"));
@@ -214,17 +214,13 @@ fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::label_config::Class;
+    use crate::domain::label_config::{Class, Control};
 
     fn spec(kind: ChoiceKind) -> HeadSpec {
-        let class = |name: &str| Class {
-            name: name.to_owned(),
-            value: name.to_owned(),
-            path: Vec::new(),
-            predicted_values: Vec::new(),
-        };
+        let class = |name: &str| Class::flat(name.to_owned());
         HeadSpec {
             from_name: "weather".to_owned(),
+            control: Control::Choices,
             to_name: "image".to_owned(),
             image_key: "image".to_owned(),
             kind,

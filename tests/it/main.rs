@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod bad_input;
+mod controls;
 mod damaged;
 mod dashboard;
 mod fixtures;

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use weathervane::blobs::{BlobKey, Blobs};
 use weathervane::domain::ids::ProjectId;
-use weathervane::domain::label_config::{ChoiceKind, LabelConfig};
+use weathervane::domain::label_config::{ChoiceKind, Control, LabelConfig};
 use weathervane::model::{Activation, Head};
 use weathervane::models::{Card, Draft, HeadCard, HeadSource, Models, VersionFile};
 use weathervane::storage::{NewVersion, Storage};
@@ -50,8 +50,10 @@ fn draft(class: usize) -> Draft {
     card.heads.push(HeadCard {
         from_name: "weather".to_owned(),
         to_name: "image".to_owned(),
+        control: Control::Choices,
         kind: ChoiceKind::Single,
         classes: CLASSES.map(str::to_owned).to_vec(),
+        paths: Vec::new(),
         source: HeadSource::Own,
         groups: Vec::new(),
         refined: false,

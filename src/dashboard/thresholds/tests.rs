@@ -17,8 +17,10 @@ fn head(n: usize, right: usize) -> HeadCard {
     HeadCard {
         from_name: "weather".to_owned(),
         to_name: "image".to_owned(),
+        control: Default::default(),
         kind: ChoiceKind::Single,
         classes: ["cloudy", "rain", "shine"].map(str::to_owned).to_vec(),
+        paths: Vec::new(),
         source: HeadSource::Own,
         groups: Vec::new(),
         refined: false,

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::unused::words;
-use super::{Named, is_choices, named, text};
+use super::{Named, control, named, text};
 use crate::domain::field::shown;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::{HeadSpec, LabelConfig};
+use crate::domain::label_config::{Control, HeadSpec, LabelConfig};
 use crate::domain::shell::quoted;
 
 /// Classes and questions that a message names.
@@ -76,8 +76,10 @@ impl Rename {
         new: &str,
         merge: bool,
     ) -> Result<Self, RenameError> {
+        // Numbers are renamed by nobody.
+        let named_heads = config.heads.iter().filter(|head| head.control.is_choices());
         let meant: Vec<&HeadSpec> =
-            config.heads.iter().filter(|head| from_name.is_none_or(|name| head.from_name == name)).collect();
+            named_heads.filter(|head| from_name.is_none_or(|name| head.from_name == name)).collect();
         if let (Some(name), []) = (from_name, meant.as_slice()) {
             let known = listed(config.heads.iter().map(|head| head.from_name.as_str()));
             return Err(RenameError::NoSuchQuestion { name: name.to_owned(), known });
@@ -117,7 +119,9 @@ impl Rename {
         let mut regions = result.as_array()?.clone();
         let mut is_changed = false;
         for region in regions.iter_mut() {
-            if !is_choices(region) || text(region, "from_name") != Some(self.from_name.as_str()) {
+            if control(region) != Some(Control::Choices)
+                || text(region, "from_name") != Some(self.from_name.as_str())
+            {
                 continue;
             }
             if let Some(choices) = region.get_mut("value").and_then(|value| value.get_mut("choices")) {

@@ -184,3 +184,34 @@ fn a_skipped_task_teaches_nothing() {
     let skipped = json!({"id": 1, "task": 2, "was_cancelled": true, "result": [region(json!(["r"]))]});
     assert_eq!(Annotation::from_json(&skipped, None).unwrap().target(&head("")), None);
 }
+
+#[test]
+fn a_rating_teaches_its_number_and_none_teaches_nothing() {
+    let xml = r#"<View><Image name="image" value="$image"/><Rating name="stars" toName="image"/></View>"#;
+    let config = LabelConfig::parse(xml).unwrap();
+    let rated = |kind: &str, rating: Value| {
+        let region = json!({"from_name": "stars", "to_name": "image", "type": kind, "value": {kind: rating}});
+        Annotation::from_json(&json!({"id": 1, "task": 2, "result": [region]}), None).unwrap()
+    };
+    for (rating, class, unused) in [
+        (json!(4), Some(3), None),
+        (json!(4.0), Some(3), None),
+        (json!("4"), Some(3), None),
+        (json!(0), None, None),
+        (json!(6), None, Some("`stars` has no class `6`")),
+        (json!(2.5), None, Some("`stars` has no class `2.5`")),
+        (json!({"a": 1}), None, Some("`stars` is answered with what is no list of names")),
+    ] {
+        let annotation = rated("rating", rating.clone());
+        assert_eq!(annotation.target(&config.heads[0]), class.map(Target::Single), "{rating}");
+        let said: Vec<String> = annotation.unused(&config).iter().map(Unused::to_string).collect();
+        assert_eq!(said, unused.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{rating}");
+        assert_eq!(annotation.is_empty(|_| false), rating == json!(0) || rating.is_object(), "{rating}");
+    }
+    let choices = rated("choices", json!(["4"]));
+    assert_eq!(choices.target(&config.heads[0]), None, "an answer of another kind");
+    assert_eq!(choices.unused(&config).len(), 1);
+    assert!(rated("number", json!(4)).result.is_empty());
+    let offered = UnusedAnswers::among([rated("rating", json!(10))].iter(), &config);
+    assert_eq!(offered[0].renamed, None);
+}

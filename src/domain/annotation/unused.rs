@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Annotation, Named, choices, is_choices, name, named, rename, text};
+use super::{Annotation, Named, choices, control, name, named, rename, text};
 use crate::domain::field::shown;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::domain::label_config::{ChoiceKind, LabelConfig, alike};
+use crate::domain::label_config::{ChoiceKind, Control, LabelConfig, alike};
 
 /// Tasks named for a reason.
 const NAMED_TASKS: usize = 5;
@@ -34,7 +34,7 @@ pub struct Unused {
 /// Why it teaches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// The label config has no such `<Choices>`, or none that can be learnt.
+    /// The label config has no such control tag, or none that can be learnt.
     NoSuchQuestion,
     /// The head has no such class.
     NoSuchClass(String),
@@ -42,7 +42,7 @@ pub enum Why {
     SeveralClasses,
     /// A choice above others, where one of those can be right.
     OnlyAParent,
-    /// `value.choices` is no list of names.
+    /// What was answered is no list of names, and no number where one is asked for.
     Unreadable,
     /// So many reasons, each of fewer answers than any that is told.
     Others(usize),
@@ -156,6 +156,10 @@ fn renamed(unused: &Unused, config: &LabelConfig, answered: &BTreeSet<(&str, usi
         return None;
     }
     let head = config.heads.iter().find(|head| head.from_name == unused.from_name)?;
+    // Numbers are renamed by nobody.
+    if head.control == Control::Rating {
+        return None;
+    }
     let without = head.classes.iter().enumerate();
     let without = without.filter(|(index, _)| !answered.contains(&(head.from_name.as_str(), *index)));
     let without = without.filter(|(_, class)| is_short(&class.name));
@@ -196,9 +200,10 @@ impl Annotation {
                 unused.push(found);
             }
         };
-        for region in self.result.iter().filter(|region| is_choices(region)) {
+        for region in &self.result {
+            let Some(control) = control(region) else { continue };
             let from_name = text(region, "from_name").unwrap_or_default();
-            if !config.heads.iter().any(|head| head.from_name == from_name) {
+            if !config.heads.iter().any(|head| head.from_name == from_name && head.control == control) {
                 note(&shown(from_name), Why::NoSuchQuestion);
             }
         }

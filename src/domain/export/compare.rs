@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Answered, ExportError};
+use crate::domain::annotation::{choices, control, is_known};
 use crate::domain::field::shown;
 use crate::domain::label_config::{HeadSpec, LabelConfig};
 
@@ -25,12 +26,12 @@ pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError
     let regions = tasks.iter().flat_map(|task| &task.annotations).flat_map(|answer| &answer.result);
     for region in regions {
         let Some(name) = region.get("from_name").and_then(Value::as_str) else { continue };
-        let choices = region["value"]["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
-        match config.heads.iter().find(|head| head.from_name == name) {
+        let choices = choices(region).unwrap_or_default();
+        let asked = |head: &&HeadSpec| head.from_name == name && control(region) == Some(head.control);
+        match config.heads.iter().find(asked) {
             Some(head) => {
                 answered.insert(&head.from_name);
-                let missing: Vec<&Value> =
-                    choices.iter().filter(|choice| !stands_for(head, choice)).collect();
+                let missing: Vec<&Value> = choices.iter().filter(|choice| !is_known(choice, head)).collect();
                 known |= missing.len() < choices.len();
                 unknown.entry(name).or_default().extend(missing.into_iter().map(text));
             }
@@ -64,20 +65,6 @@ pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError
         "it answers {found}, the label config asks {}",
         list(unanswered.into_iter())
     )))
-}
-
-/// Whether the head knows a choice, as a class or as a parent of classes.
-fn stands_for(head: &HeadSpec, choice: &Value) -> bool {
-    let path: Option<Vec<&str>> = match choice {
-        Value::String(name) => Some(vec![name.as_str()]),
-        Value::Array(names) => names.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    path.is_some_and(|path| {
-        let is_parent =
-            |class: &Vec<String>| class.len() > path.len() && class.iter().zip(&path).all(|(a, b)| a == b);
-        head.path_index(&path).is_some() || head.classes.iter().any(|class| is_parent(&class.path))
-    })
 }
 
 /// A choice for a message.

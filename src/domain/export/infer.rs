@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Answered, ExportError};
+use crate::domain::annotation::{choices, control, name};
 use crate::domain::field::shown;
-use crate::domain::label_config::{ChoiceKind, Class, HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, LabelConfig};
 
 /// Endings of image files.
 const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".jfif", ".tif", ".tiff"];
@@ -14,12 +15,13 @@ const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gi
 /// What the answers say of one question.
 #[derive(Default)]
 struct Asked {
+    control: Control,
     to_name: String,
     classes: BTreeSet<String>,
     multiple: bool,
 }
 
-/// The heads that the answers show: each `<Choices>` with the classes that somebody chose, in order of their names. A
+/// The heads that the answers show: each control tag with the classes that somebody chose, in order of their names. A
 /// class that nobody chose is not known then.
 ///
 /// # Errors
@@ -30,14 +32,16 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let answers = tasks.iter().flat_map(|task| &task.annotations).filter(|answer| !answer.was_cancelled);
     for region in answers.flat_map(|answer| &answer.result) {
         let text = |field: &str| region.get(field).and_then(Value::as_str);
-        let (Some(name), Some(to_name)) = (text("from_name"), text("to_name")) else { continue };
-        let choices = region["value"]["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let entry = asked.entry(name).or_default();
+        let (Some(from_name), Some(to_name)) = (text("from_name"), text("to_name")) else { continue };
+        let Some(control) = control(region) else { continue };
+        let choices = choices(region).unwrap_or_default();
+        let entry = asked.entry(from_name).or_default();
+        entry.control = control;
         to_name.clone_into(&mut entry.to_name);
-        entry.multiple |= choices.len() != 1;
+        entry.multiple |= control != Control::Rating && choices.len() != 1;
         for choice in choices {
-            let choice = choice.as_str().ok_or_else(|| wrong("its choices are nested"))?;
-            entry.classes.insert(choice.to_owned());
+            let choice = name(choice).ok_or_else(|| wrong("its choices are nested"))?;
+            entry.classes.insert(choice.into_owned());
         }
     }
     asked.retain(|_, asked| asked.classes.len() >= 2);
@@ -47,10 +51,11 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let image_key = image_key(tasks).map_err(ExportError::NoConfig)?;
     let heads = asked.into_iter().map(|(name, asked)| HeadSpec {
         from_name: name.to_owned(),
+        control: asked.control,
         to_name: asked.to_name,
         image_key: image_key.clone(),
         kind: if asked.multiple { ChoiceKind::Multiple } else { ChoiceKind::Single },
-        classes: asked.classes.into_iter().map(flat).collect(),
+        classes: classes(asked.control, asked.classes),
         score_threshold: None,
         skip: false,
         when: Vec::new(),
@@ -58,8 +63,13 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     Ok(LabelConfig { heads: heads.collect(), ignored: Vec::new() })
 }
 
-fn flat(name: String) -> Class {
-    Class { value: name.clone(), name, path: Vec::new(), predicted_values: Vec::new() }
+fn classes(control: Control, names: BTreeSet<String>) -> Vec<Class> {
+    let mut names: Vec<String> = names.into_iter().collect();
+    if control == Control::Rating {
+        // 10 stands behind 9.
+        names.sort_by_key(String::len);
+    }
+    names.into_iter().map(Class::flat).collect()
 }
 
 /// The key under which most tasks have what looks like an image; else the only key with text.

@@ -119,3 +119,33 @@ fn one_odd_row_takes_no_other_with_it() {
     assert!(error.contains("several keys of its data may hold the image: `image`, `thumbnail`"), "{error}");
     assert_eq!(two("north").unwrap().heads[0].image_key, "image");
 }
+
+#[test]
+fn ratings_are_read_in_both_formats() {
+    let config = LabelConfig::parse(
+        r#"<View><Image name="image" value="$image"/><Rating name="stars" toName="image" maxRating="10"/></View>"#,
+    )
+    .unwrap();
+    let task = |id: i64, rating: i64| {
+        let region =
+            json!({"type": "rating", "from_name": "stars", "to_name": "image", "value": {"rating": rating}});
+        json!({"id": id, "data": {"image": format!("{id}.png")}, "annotations": [{"id": id, "result": [region]}]})
+    };
+    let tasks = read_json(&[task(1, 2), task(2, 10), task(3, 9)]).tasks;
+    let told = |tasks: &[Answered], config: &LabelConfig| -> Vec<Option<Target>> {
+        tasks.iter().map(|row| consensus(&row.annotations, &config.heads[0])).collect()
+    };
+    let classes = [1, 9, 8].map(|class| Some(Target::Single(class)));
+    assert_eq!(told(&tasks, &config), classes);
+    assert_eq!(check(&tasks, &config), Ok(()));
+    let min = [json!([{"rating": 2}]), json!(10), json!({"rating": 9})];
+    let min: Vec<Value> = min
+        .iter()
+        .enumerate()
+        .map(|(index, stars)| json!({"id": index + 1, "image": "a.png", "stars": stars, "annotation_id": index}))
+        .collect();
+    assert_eq!(told(&read_min(&min, &config).tasks, &config), classes);
+    let inferred = infer(&tasks).unwrap();
+    let names: Vec<&str> = inferred.heads[0].classes.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!((inferred.heads[0].control, names), (Control::Rating, vec!["2", "9", "10"]));
+}

@@ -14,7 +14,7 @@ type Counts = BTreeMap<String, BTreeMap<String, i64>>;
 /// A label that annotations use and a label config no longer has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
-    /// Name of the `<Choices>`.
+    /// Name of the control tag.
     pub from_name: String,
     /// As the annotations have it.
     pub label: String,

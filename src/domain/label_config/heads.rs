@@ -1,7 +1,7 @@
-//! The `<Choices>` tags of a document, as heads.
+//! The control tags of a document, as heads.
 
 use super::classes::{self, NameBudget};
-use super::{ChoiceKind, HeadSpec, LabelConfig, LabelConfigError, visible, xml};
+use super::{ChoiceKind, Control, HeadSpec, LabelConfig, LabelConfigError, rating, visible, xml};
 use crate::domain::field::shown;
 use crate::domain::task::{is_of_variable, variables};
 use roxmltree::{Document, Node};
@@ -14,8 +14,9 @@ const MAX_REASONS: usize = 100;
 
 pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigError> {
     let tags: Vec<Node> = document.descendants().filter(Node::is_element).collect();
-    let choices: Vec<Node> = tags.iter().copied().filter(|tag| xml::is(*tag, "Choices")).collect();
-    if choices.is_empty() {
+    let controls: Vec<(Control, Node)> =
+        tags.iter().filter_map(|tag| Some((Control::of(*tag)?, *tag))).collect();
+    if controls.is_empty() {
         return Err(LabelConfigError::NoChoices { found: tags_with(&tags, "toName") });
     }
     if !tags.iter().any(|tag| xml::is(*tag, "Image")) {
@@ -27,11 +28,11 @@ pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigEr
     let objects = named.filter_map(|tag| Some((xml::attribute(*tag, "name")?, *tag))).collect();
     let mut config = LabelConfig { heads: Vec::new(), ignored: Vec::new() };
     let (mut names, mut budget) = (HashSet::new(), NameBudget::default());
-    for tag in choices {
-        add(&mut config, tag, &objects, &mut names, &mut budget);
+    for (control, tag) in controls {
+        add(&mut config, control, tag, &objects, &mut names, &mut budget);
     }
-    for (name, reason) in visible::resolve(&mut config.heads) {
-        config.ignored.push(format!("`<Choices name=\"{}\">`: {reason}", shown(&name)));
+    for (control, name, reason) in visible::resolve(&mut config.heads) {
+        config.ignored.push(about(control, &name, &reason));
     }
     config.ignored.truncate(MAX_REASONS);
     if config.heads.is_empty() {
@@ -40,8 +41,14 @@ pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigEr
     Ok(config)
 }
 
+/// What is said of a control tag.
+fn about(control: Control, name: &str, reason: &str) -> String {
+    format!("`<{} name=\"{}\">`: {reason}", control.tag(), shown(name))
+}
+
 fn add<'a>(
     config: &mut LabelConfig,
+    control: Control,
     tag: Node<'a, '_>,
     objects: &HashMap<&str, Node>,
     names: &mut HashSet<&'a str>,
@@ -50,19 +57,19 @@ fn add<'a>(
     let name = xml::attribute(tag, "name").unwrap_or_default();
     let mut ignore = |reason: String| {
         if config.ignored.len() < MAX_REASONS {
-            config.ignored.push(format!("`<Choices name=\"{}\">`: {reason}", shown(name)));
+            config.ignored.push(about(control, name, &reason));
         }
     };
     if name.is_empty() {
         return ignore("it has no `name`".to_owned());
     }
     if !names.insert(name) {
-        return ignore("another `<Choices>` has the same `name`".to_owned());
+        return ignore("another tag has the same `name`".to_owned());
     }
     if config.heads.len() == MAX_HEADS {
-        return ignore(format!("there are more than {MAX_HEADS} `<Choices>`"));
+        return ignore(format!("there are more than {MAX_HEADS} questions"));
     }
-    match head(name, tag, objects, budget) {
+    match head(name, control, tag, objects, budget) {
         Ok((head, reasons)) => {
             reasons.into_iter().for_each(&mut ignore);
             config.heads.push(head);
@@ -71,18 +78,25 @@ fn add<'a>(
     }
 }
 
-/// The head of one `<Choices>` and what of it is left out, or why it can't be one.
+/// The head of one control tag and what of it is left out, or why it can't be one.
 fn head(
     name: &str,
+    control: Control,
     tag: Node<'_, '_>,
     objects: &HashMap<&str, Node>,
     budget: &mut NameBudget,
 ) -> Result<(HeadSpec, Vec<String>), String> {
     whole_image(tag)?;
-    let kind = kind(tag)?;
-    let (when, others) = visible::conditions(tag);
+    let kind = match control {
+        Control::Choices => kind(tag)?,
+        Control::Rating => ChoiceKind::Single,
+    };
+    let (when, others) = visible::conditions(control, tag);
     let (to_name, image_key) = image(tag, objects)?;
-    let (classes, mut ignored) = classes::read(tag, budget)?;
+    let (classes, mut ignored) = match control {
+        Control::Choices => classes::read(tag, budget)?,
+        Control::Rating => (rating::read(tag)?, Vec::new()),
+    };
     let score_threshold = threshold(tag).unwrap_or_else(|reason| {
         ignored.push(reason);
         None
@@ -90,10 +104,12 @@ fn head(
     ignored.extend(others);
     let skip = xml::is_true(tag, "model_skip");
     let from_name = name.to_owned();
-    Ok((HeadSpec { from_name, to_name, image_key, kind, classes, score_threshold, skip, when }, ignored))
+    let head =
+        HeadSpec { from_name, control, to_name, image_key, kind, classes, score_threshold, skip, when };
+    Ok((head, ignored))
 }
 
-/// Refuses `<Choices>` that label less or more than one image of known classes.
+/// Refuses what labels less or more than one image, or has no known classes.
 fn whole_image(tag: Node<'_, '_>) -> Result<(), String> {
     if xml::is_true(tag, "perRegion") {
         return Err("`perRegion=\"true\"` labels regions; this backend classifies whole images".to_owned());
@@ -122,7 +138,7 @@ fn kind(tag: Node<'_, '_>) -> Result<ChoiceKind, String> {
     }
 }
 
-/// Name and data key of the image the `<Choices>` labels.
+/// Name and data key of the image the tag labels.
 fn image(tag: Node<'_, '_>, objects: &HashMap<&str, Node>) -> Result<(String, String), String> {
     let to_name = xml::attribute(tag, "toName").ok_or("it has no `toName`")?.trim();
     if to_name.contains(',') {

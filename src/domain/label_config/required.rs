@@ -2,9 +2,9 @@
 
 use roxmltree::Node;
 
-use super::{LabelConfig, LabelConfigError, xml};
+use super::{Control, LabelConfig, LabelConfigError, xml};
 
-/// The label config with `required="true"` on the `<Choices>` of every head, and the names of those that lacked it. All else
+/// The label config with `required="true"` on the control tag of every head, and the names of those that lacked it. All else
 /// stays as it is written.
 ///
 /// # Errors
@@ -14,7 +14,7 @@ pub fn with_answers_required(text: &str) -> Result<(String, Vec<String>), LabelC
     let document = xml::open(text)?;
     let lacks = |tag: &Node| {
         let is_head = |name| config.heads.iter().any(|head| head.from_name == name);
-        xml::is(*tag, "Choices")
+        Control::of(*tag).is_some()
             && xml::attribute(*tag, "name").is_some_and(is_head)
             && !xml::is_true(*tag, "required")
     };

@@ -1,4 +1,5 @@
 mod hostile;
+mod rating;
 
 use super::*;
 
@@ -165,7 +166,7 @@ fn what_this_backend_cannot_classify_is_refused_with_the_reason() {
     ] {
         assert_eq!(
             refused(&choices),
-            format!("label config has no usable `<Choices>` tag: `<Choices name=\"n\">`: {reason}")
+            format!("label config has no question that can be learnt: `<Choices name=\"n\">`: {reason}")
         );
         let good = r#"<Choices name="good" toName="image"><Choice value="a"/><Choice value="b"/></Choices>"#;
         let config = parse(&format!("{choices}{good}"));
@@ -197,11 +198,11 @@ fn a_config_of_another_kind_says_what_was_found() {
     for (xml, message) in [
         (
             "<View></View>",
-            "label config has no `<Choices>` tag: it labels nothing; this backend only classifies images",
+            "label config has no `<Choices>` or `<Rating>` tag: it labels nothing; this backend only classifies images",
         ),
         (
             r#"<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i"><Label value="x"/></RectangleLabels></View>"#,
-            "label config has no `<Choices>` tag: found `<RectangleLabels>`; this backend only classifies images",
+            "label config has no `<Choices>` or `<Rating>` tag: found `<RectangleLabels>`; this backend only classifies images",
         ),
         (
             r#"<View><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="x"/></Choices></View>"#,
@@ -229,7 +230,7 @@ fn odd_choices_and_settings_are_left_out_with_a_reason() {
         "`<Choices name=\"n\">`: a choice has neither `value` nor `alias`; it is ignored",
         "`<Choices name=\"n\">`: choice `$extra` takes its name from the task; it is ignored",
         "`<Choices name=\"n\">`: `model_score_threshold=\"high\"` is no number in 0..1; it is not applied",
-        "`<Choices name=\"n\">`: another `<Choices>` has the same `name`",
+        "`<Choices name=\"n\">`: another tag has the same `name`",
         "`<Choices name=\"\">`: it has no `name`",
     ];
     assert_eq!(config.ignored, reasons);

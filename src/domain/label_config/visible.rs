@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use roxmltree::Node;
 
-use super::{HeadSpec, plain, xml};
+use super::{Control, HeadSpec, plain, xml};
 use crate::domain::field::shown;
 
 /// When a head is shown to a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Condition {
-    /// Name of the `<Choices>` whose answer decides.
+    /// Name of the control tag whose answer decides.
     pub tag: String,
     /// Classes of which one must be chosen, as values and aliases; empty: any class.
     pub names: Vec<String>,
@@ -26,11 +26,11 @@ impl Condition {
     }
 }
 
-/// The conditions of a `<Choices>` and of what stands around it that answers decide, and what is said of others: by those it
-/// counts as always visible.
-pub(super) fn conditions(tag: Node<'_, '_>) -> (Vec<Condition>, Vec<String>) {
+/// The conditions of a control tag and of what stands around it that answers decide, and what is said of others: by those it
+/// counts as always visible. On a `<Rating>` itself the editor takes no heed of them, only on what stands around it.
+pub(super) fn conditions(control: Control, tag: Node<'_, '_>) -> (Vec<Condition>, Vec<String>) {
     let (mut conditions, mut others) = (Vec::new(), Vec::new());
-    for around in tag.ancestors() {
+    for around in tag.ancestors().skip(usize::from(control == Control::Rating)) {
         if xml::attribute(around, "whenRole").is_some() {
             others.push("`whenRole` is not looked at: it counts as shown to everybody".to_owned());
         }
@@ -52,20 +52,24 @@ pub(super) fn conditions(tag: Node<'_, '_>) -> (Vec<Condition>, Vec<String>) {
     (conditions, others)
 }
 
-/// Gives each condition the aliases of the classes it names, and takes out those on a question that is no head; gives the names
-/// of such heads, and what is said of them.
-pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(String, String)> {
+/// Gives each condition the aliases of the classes it names, and takes out those on a question that is no head, or a
+/// `<Rating>`, which the editor asks for no choice; gives the names of such heads, and what is said of them.
+pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> {
     let mut orphans = Vec::new();
     let known = heads.to_vec();
     for head in heads.iter_mut() {
         head.when.retain(|condition| {
-            let is_there = known.iter().any(|parent| parent.from_name == condition.tag && !parent.skip);
-            if !is_there {
-                let tag = shown(&condition.tag);
-                let said = format!("it is visible by the answer to `{tag}`, which is no question that is learnt: it counts as always visible");
-                orphans.push((head.from_name.clone(), said));
-            }
-            is_there
+            let parent = known.iter().find(|parent| parent.from_name == condition.tag && !parent.skip);
+            let why = match parent.map(|parent| parent.control) {
+                Some(Control::Choices) => return true,
+                Some(Control::Rating) => "is a `<Rating>`, of which the editor tells no choice",
+                None => "is no question that is learnt",
+            };
+            let tag = shown(&condition.tag);
+            let said =
+                format!("it is visible by the answer to `{tag}`, which {why}: it counts as always visible");
+            orphans.push((head.control, head.from_name.clone(), said));
+            false
         });
     }
     for condition in heads.iter_mut().flat_map(|head| &mut head.when) {

@@ -63,7 +63,7 @@ impl Served {
 /// The label config can't be read, or classifies no image.
 pub fn image_key(label_config: &str) -> anyhow::Result<String> {
     let config = LabelConfig::parse(label_config)?;
-    let head = config.heads.first().context("its label config has no `<Choices>`")?;
+    let head = config.heads.first().context("its label config asks nothing")?;
     ensure!(
         !head.image_key.contains('$'),
         "its label config builds the address of an image of several parts (`{}`); push by uploads, or show `$key` alone",

@@ -147,6 +147,7 @@ fn any_head(index: usize) -> impl Strategy<Value = HeadSpec> {
     (NAME, classes, any::<(bool, bool)>(), prop::option::of(0.0_f32..=1.0)).prop_map(
         move |(name, classes, (single, skip), score_threshold)| HeadSpec {
             from_name: format!("c{index}{name}"),
+            control: Control::Choices,
             to_name: format!("i{index}"),
             image_key: format!("key{index}"),
             kind: if single { ChoiceKind::Single } else { ChoiceKind::Multiple },

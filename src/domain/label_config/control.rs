@@ -1,0 +1,53 @@
+//! The control tags whose answers are classes of an image.
+
+use roxmltree::Node;
+use serde::{Deserialize, Serialize};
+
+use super::xml;
+
+/// Which control tag asks a question, and so which form its answers have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Control {
+    /// `<Choices>`: `{"choices": ["rain"]}`
+    #[default]
+    Choices,
+    /// `<Rating>`: `{"rating": 4}`. Each number from 1 to `maxRating` is a class. That they have an order is not used: what
+    /// is measured of a head, and told as its certainty, is about its most likely class.
+    Rating,
+}
+
+impl Control {
+    const ALL: [Self; 2] = [Self::Choices, Self::Rating];
+
+    /// The tag's name, as Label Studio writes it.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::Choices => "Choices",
+            Self::Rating => "Rating",
+        }
+    }
+
+    /// The `type` of its results, which is also the key of the answer in their `value`.
+    pub fn result_type(self) -> &'static str {
+        match self {
+            Self::Choices => "choices",
+            Self::Rating => "rating",
+        }
+    }
+
+    /// The control tag that gives results of a type.
+    pub fn of_result_type(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|control| control.result_type() == name)
+    }
+
+    /// Whether it is [`Control::Choices`].
+    pub fn is_choices(&self) -> bool {
+        *self == Self::Choices
+    }
+
+    /// What a tag is, whatever its case.
+    pub(super) fn of(node: Node<'_, '_>) -> Option<Self> {
+        Self::ALL.into_iter().find(|control| xml::is(node, control.tag()))
+    }
+}
