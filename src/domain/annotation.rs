@@ -132,7 +132,8 @@ impl Annotation {
     /// from exactly one class: two contradict each other, and an unknown one (renamed, removed) is no
     /// other class. A multiple head skips unknown names unless there are only such; an empty region says
     /// that no class applies, a missing one says nothing, nor does an answer to a question that is hidden. A parent of
-    /// nested choices stands for its children.
+    /// nested choices stands for its children; one of a taxonomy stands for itself, and where only leaves may be chosen it
+    /// is unknown.
     pub fn target(&self, head: &HeadSpec) -> Option<Target> {
         if self.was_cancelled || !self.shows(head) {
             return None;
@@ -239,6 +240,9 @@ fn named(choice: &Value, head: &HeadSpec) -> Named {
     let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
     if let Some(index) = head.path_index(&path) {
         return Named::Class(index);
+    }
+    if head.control == Control::Taxonomy {
+        return Named::Unknown;
     }
     let below = |index: &usize| {
         let class = &head.classes[*index].path;

@@ -144,8 +144,8 @@ fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Ann
     Ok((task, annotation))
 }
 
-/// What a field answers: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`, of a rating `4`, `[4]` or
-/// `[{"rating": 4}]`; an empty text is no answer.
+/// What a field answers: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`, of a taxonomy `[["sky", "rain"]]` or
+/// `[{"taxonomy": [["sky", "rain"]]}]`, of a rating `4` or `[{"rating": 4}]`; an empty text is no answer.
 fn answer(field: &Value, head: &HeadSpec) -> Option<Value> {
     let kind = head.control.result_type();
     match field {

@@ -1,6 +1,6 @@
 //! Label configs: from Label Studio's XML to the heads this backend trains.
 //!
-//! Every `<Choices>` or `<Rating>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
+//! Every `<Choices>`, `<Taxonomy>` or `<Rating>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
 //! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
 //! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
@@ -18,6 +18,7 @@ mod visible;
 mod written;
 mod xml;
 
+pub(super) use classes::tell_apart;
 pub use classes::{MAX_CHOICE_DEPTH, MAX_CLASSES, MAX_NAME_BYTES};
 pub use control::Control;
 pub use dropped::{Dropped, alike};
@@ -60,7 +61,7 @@ pub enum LabelConfigError {
     Xml(String),
     /// Nothing that classifies.
     #[error(
-        "label config has no `<Choices>` or `<Rating>` tag: {found}; this backend only classifies images"
+        "label config has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag: {found}; this backend only classifies images"
     )]
     NoChoices {
         /// What the config has instead.
@@ -126,9 +127,10 @@ pub enum ChoiceKind {
 
 /// One `<Choice>`.
 ///
-/// With `allowNested="true"` only choices without children are classes: the editor shows a parent as
+/// With `allowNested="true"` of a `<Choices>` only choices without children are classes: the editor shows a parent as
 /// ticked exactly when all its children are, so a parent carries nothing of its own. Without
-/// `allowNested` the editor offers no choice that stands inside another, so those are no classes.
+/// `allowNested` the editor offers no choice that stands inside another, so those are no classes. In a `<Taxonomy>` a parent
+/// is a class of its own, unless `leafsOnly="true"`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Class {
     /// Unique in its head: the alias, else the value. Nested choices whose own names collide are told
@@ -136,7 +138,7 @@ pub struct Class {
     pub name: String,
     /// The text people see; where there is no alias, the attribute `value`, beside which the editor prefers a text.
     pub value: String,
-    /// Empty for a flat choice, whose result is its name. With `allowNested="true"` what the result holds:
+    /// Empty for a flat choice, whose result is its name. With `allowNested="true"` and of a `<Taxonomy>` what the result holds:
     /// the names from the topmost parent down to this choice.
     pub path: Vec<String>,
     /// `predicted_values`: names another model gives this class.
@@ -231,11 +233,11 @@ impl HeadSpec {
     }
 
     /// Index of the class at a nested result's path, its last name being the alias or the value. A path of
-    /// one name is a flat choice's.
+    /// one name is a flat choice's; in a `<Taxonomy>` it is one without parents.
     pub fn path_index(&self, path: &[&str]) -> Option<usize> {
         let (name, parents) = path.split_last()?;
         let exact = self.classes.iter().position(|class| class.path == path);
-        if parents.is_empty() || exact.is_some() {
+        if parents.is_empty() && self.control != Control::Taxonomy || exact.is_some() {
             return exact.or_else(|| self.class_index(name));
         }
         let at = |same: fn(&str, &str) -> bool| {

@@ -34,7 +34,7 @@ pub struct Region {
     from_name: String,
     /// Name of the `<Image>`.
     to_name: String,
-    /// `choices` or `rating`, which is also the key in `value`.
+    /// `choices`, `taxonomy` or `rating`, which is also the key in `value`.
     r#type: String,
     value: RegionValue,
     /// Calibrated probability of what was chosen.
@@ -45,6 +45,8 @@ pub struct Region {
 #[serde(rename_all = "lowercase")]
 pub enum RegionValue {
     Choices(Vec<Choice>),
+    /// Paths from the topmost parent down.
+    Taxonomy(Vec<Vec<String>>),
     /// From 1 to the label config's `maxRating`.
     Rating(u32),
 }
@@ -108,13 +110,13 @@ pub struct ServingHead {
 pub struct HeadCard {
     from_name: String,
     to_name: String,
-    /// `rating`. Left out for `choices`.
+    /// `taxonomy` or `rating`. Left out for `choices`.
     #[schema(required = false)]
     control: String,
     /// `single` or `multiple`.
     kind: String,
     classes: Vec<String>,
-    /// Of nested choices the names from the topmost parent down, for each class. Left out for others.
+    /// Of nested choices and taxonomies the names from the topmost parent down, for each class. Left out for others.
     #[schema(required = false)]
     paths: Vec<Vec<String>>,
     /// `own`, or `starter` while that is better on the project's labels.

@@ -25,7 +25,7 @@ fn connect_names_each_argument_that_is_wrong_and_what_would_be_right() {
         ("connect --create Weather --label-config nowhere.xml", "`nowhere.xml` can't be read"),
         (
             "connect --create Weather --label-config boxes.xml",
-            "`boxes.xml`: label config has no `<Choices>` or `<Rating>` tag",
+            "`boxes.xml`: label config has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag",
         ),
         ("connect --create Weather --images nowhere", "no folder `nowhere`"),
         ("connect --create Weather --images nowhere --upload", "folder `nowhere` can't be read"),

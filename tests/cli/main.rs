@@ -3,6 +3,7 @@
 mod certificates;
 mod collect;
 mod connect;
+mod controls;
 mod evaluate;
 mod export;
 mod labels;

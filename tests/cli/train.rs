@@ -103,7 +103,10 @@ fn each_wrong_input_gets_its_own_words() {
     folder.write("none.json", b"[]");
     for (line, words) in [
         ("--export export.json --label-config sky.xml", "answers `weather`, the label config asks `sky`"),
-        ("--export export.json --label-config boxes.xml", "has no `<Choices>` or `<Rating>` tag"),
+        (
+            "--export export.json --label-config boxes.xml",
+            "has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag",
+        ),
         ("--export export.json --label-config no.xml", "label config `no.xml`"),
         ("--export no.json", "export `no.json` can't be read"),
         ("--export text.json", "is no JSON"),

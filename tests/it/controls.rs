@@ -41,3 +41,27 @@ async fn a_rating_is_learnt_and_predicted_as_a_number() {
         assert_eq!(region["score"], prediction["score"]);
     }
 }
+
+#[tokio::test]
+async fn a_taxonomy_is_learnt_and_predicted_as_paths() {
+    let config = |attributes: &str| {
+        format!(
+            r#"<View><Image name="image" value="$image"/><Taxonomy name="life" toName="image" {attributes}>
+            <Choice value="Eukarya"><Choice value="Animals" alias="a"/><Choice value="Other"/></Choice>
+            <Choice value="Bacteria"><Choice value="Other"/></Choice></Taxonomy></View>"#
+        )
+    };
+    let paths = [json!(["Eukarya", "a"]), json!(["Eukarya", "Other"]), json!(["Bacteria", "Other"])];
+    for attributes in [r#"leafsOnly="true" maxUsages="1""#, ""] {
+        let predicted = taught(&config(attributes), |kind| {
+            json!({"id": "r", "from_name": "life", "to_name": "image", "type": "taxonomy",
+                "value": {"taxonomy": [paths[kind]]}})
+        })
+        .await;
+        for (prediction, path) in predicted.iter().zip(&paths) {
+            let region = &prediction["result"][0];
+            assert_eq!(region["type"], "taxonomy", "{prediction:#}");
+            assert_eq!(region["value"], json!({"taxonomy": [path]}), "{prediction:#}");
+        }
+    }
+}

@@ -215,3 +215,46 @@ fn a_rating_teaches_its_number_and_none_teaches_nothing() {
     let offered = UnusedAnswers::among([rated("rating", json!(10))].iter(), &config);
     assert_eq!(offered[0].renamed, None);
 }
+
+#[test]
+fn a_taxonomy_teaches_the_paths_that_were_chosen() {
+    let config = |attributes: &str| {
+        let xml = format!(
+            r#"<View><Image name="image" value="$image"/><Taxonomy name="life" toName="image" {attributes}>
+            <Choice value="Eukarya"><Choice value="Animals" alias="a"/><Choice value="Plants"/></Choice>
+            <Choice value="Bacteria"/></Taxonomy></View>"#
+        );
+        LabelConfig::parse(&xml).unwrap()
+    };
+    let chosen = |paths: Value| {
+        let region = json!({"from_name": "life", "to_name": "image", "type": "taxonomy", "value": {"taxonomy": paths}});
+        Annotation::from_json(&json!({"id": 1, "task": 2, "result": [region]}), None).unwrap()
+    };
+    let single = config(r#"leafsOnly="true" maxUsages="1""#);
+    for (paths, class, unused) in [
+        (json!([["Eukarya", "a"]]), Some(0), None),
+        (json!([["Eukarya", "Animals"]]), Some(0), None),
+        (json!([["Bacteria"]]), Some(2), None),
+        (json!([]), None, None),
+        (json!([["Eukarya"]]), None, Some("`life` has no class `Eukarya`")),
+        (json!([["a"]]), None, Some("`life` has no class `a`")),
+        (json!([["Eukarya", "Fungi"]]), None, Some("`life` has no class `Eukarya / Fungi`")),
+        (
+            json!([["Eukarya", "a"], ["Bacteria"]]),
+            None,
+            Some("`life` is answered with several classes, where one can be right"),
+        ),
+    ] {
+        let annotation = chosen(paths.clone());
+        assert_eq!(annotation.target(&single.heads[0]), class.map(Target::Single), "{paths}");
+        let said: Vec<String> = annotation.unused(&single).iter().map(Unused::to_string).collect();
+        assert_eq!(said, unused.map(str::to_owned).into_iter().collect::<Vec<_>>(), "{paths}");
+    }
+    let every = config("");
+    let applies = |paths: Value| match chosen(paths).target(&every.heads[0]) {
+        Some(Target::Multiple(flags)) => flags,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(applies(json!([["Eukarya"]])), [true, false, false, false]);
+    assert_eq!(applies(json!([["Eukarya", "Plants"], ["Bacteria"], ["Fungi"]])), [false, false, true, true]);
+}

@@ -156,8 +156,8 @@ fn renamed(unused: &Unused, config: &LabelConfig, answered: &BTreeSet<(&str, usi
         return None;
     }
     let head = config.heads.iter().find(|head| head.from_name == unused.from_name)?;
-    // Numbers are renamed by nobody.
-    if head.control == Control::Rating {
+    // Numbers are renamed by nobody, and an alias is no path.
+    if head.control != Control::Choices {
         return None;
     }
     let without = head.classes.iter().enumerate();

@@ -1,5 +1,6 @@
 //! A label config told from the answers themselves, where nobody has it at hand.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use super::{Answered, ExportError};
 use crate::domain::annotation::{choices, control, name};
 use crate::domain::field::shown;
-use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, LabelConfig, tell_apart};
+use crate::domain::task::many;
 
 /// Endings of image files.
 const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".jfif", ".tif", ".tiff"];
@@ -17,7 +19,8 @@ const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gi
 struct Asked {
     control: Control,
     to_name: String,
-    classes: BTreeSet<String>,
+    /// Each as its path.
+    classes: BTreeSet<Vec<String>>,
     multiple: bool,
 }
 
@@ -25,7 +28,7 @@ struct Asked {
 /// class that nobody chose is not known then.
 ///
 /// # Errors
-/// [`ExportError::NoConfig`] where answers are nested, or it can't be told which key holds the image.
+/// [`ExportError::NoConfig`] where choices are nested, or it can't be told which key holds the image.
 pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let wrong = |problem: &str| ExportError::NoConfig(problem.to_owned());
     let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
@@ -40,8 +43,12 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
         to_name.clone_into(&mut entry.to_name);
         entry.multiple |= control != Control::Rating && choices.len() != 1;
         for choice in choices {
-            let choice = name(choice).ok_or_else(|| wrong("its choices are nested"))?;
-            entry.classes.insert(choice.into_owned());
+            let names =
+                if control == Control::Taxonomy { many(choice) } else { std::slice::from_ref(choice) };
+            let path: Option<Vec<String>> =
+                names.iter().map(|part| name(part).map(Cow::into_owned)).collect();
+            let path = path.filter(|path| !path.is_empty());
+            entry.classes.insert(path.ok_or_else(|| wrong("its choices are nested"))?);
         }
     }
     asked.retain(|_, asked| asked.classes.len() >= 2);
@@ -63,13 +70,19 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     Ok(LabelConfig { heads: heads.collect(), ignored: Vec::new() })
 }
 
-fn classes(control: Control, names: BTreeSet<String>) -> Vec<Class> {
-    let mut names: Vec<String> = names.into_iter().collect();
+fn classes(control: Control, paths: BTreeSet<Vec<String>>) -> Vec<Class> {
+    let mut paths: Vec<Vec<String>> = paths.into_iter().collect();
     if control == Control::Rating {
         // 10 stands behind 9.
-        names.sort_by_key(String::len);
+        paths.sort_by_key(|path| path.concat().len());
     }
-    names.into_iter().map(Class::flat).collect()
+    let class = |path: Vec<String>| {
+        let class = Class::flat(path.last().cloned().unwrap_or_default());
+        if control == Control::Taxonomy { Class { path, ..class } } else { class }
+    };
+    let mut classes: Vec<Class> = paths.into_iter().map(class).collect();
+    tell_apart(&mut classes);
+    classes
 }
 
 /// The key under which most tasks have what looks like an image; else the only key with text.

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::annotation::Target;
 use crate::domain::consensus::consensus;
+use crate::domain::label_config::ChoiceKind;
 
 const CONFIG: &str = r#"<View><Image name="image" value="$image"/><Choices name="weather" toName="image">
     <Choice value="rain"/><Choice value="shine"/></Choices></View>"#;
@@ -148,4 +149,45 @@ fn ratings_are_read_in_both_formats() {
     let inferred = infer(&tasks).unwrap();
     let names: Vec<&str> = inferred.heads[0].classes.iter().map(|class| class.name.as_str()).collect();
     assert_eq!((inferred.heads[0].control, names), (Control::Rating, vec!["2", "9", "10"]));
+}
+
+#[test]
+fn taxonomies_are_read_in_both_formats() {
+    let config = LabelConfig::parse(
+        r#"<View><Image name="image" value="$image"/><Taxonomy name="life" toName="image" leafsOnly="true" maxUsages="1">
+        <Choice value="Eukarya"><Choice value="Animals"/><Choice value="Other"/></Choice>
+        <Choice value="Bacteria"><Choice value="Other"/></Choice></Taxonomy></View>"#,
+    )
+    .unwrap();
+    let paths =
+        [json!([["Eukarya", "Animals"]]), json!([["Eukarya", "Other"]]), json!([["Bacteria", "Other"]])];
+    let rows = paths.iter().enumerate();
+    let full: Vec<Value> = rows
+        .clone()
+        .map(|(id, paths)| {
+            let region = json!({"type": "taxonomy", "from_name": "life", "to_name": "image", "value": {"taxonomy": paths}});
+            json!({"id": id, "data": {"image": "a.png"}, "annotations": [{"id": id, "result": [region]}]})
+        })
+        .collect();
+    let min: Vec<Value> = rows
+        .map(|(id, paths)| {
+            // As Label Studio's converter writes it, and bare.
+            let field = if id == 0 { paths.clone() } else { json!([{"taxonomy": paths}]) };
+            json!({"id": id, "image": "a.png", "life": field, "annotation_id": id})
+        })
+        .collect();
+    let full = read_json(&full).tasks;
+    let told = |tasks: &[Answered], config: &LabelConfig| -> Vec<Option<Target>> {
+        tasks.iter().map(|row| consensus(&row.annotations, &config.heads[0])).collect()
+    };
+    let classes = [0, 1, 2].map(|class| Some(Target::Single(class)));
+    assert_eq!(told(&full, &config), classes);
+    assert_eq!(told(&read_min(&min, &config).tasks, &config), classes);
+    assert_eq!(check(&full, &config), Ok(()));
+    let inferred = infer(&full).unwrap();
+    let head = &inferred.heads[0];
+    let names: Vec<&str> = head.classes.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!((head.control, head.kind), (Control::Taxonomy, ChoiceKind::Single));
+    assert_eq!(names, ["Bacteria / Other", "Animals", "Eukarya / Other"]);
+    assert_eq!(told(&full, &inferred), [1, 2, 0].map(|class| Some(Target::Single(class))));
 }

@@ -1,6 +1,6 @@
-//! The `<Choice>` tags of a `<Choices>`, as classes.
+//! The `<Choice>` tags of a `<Choices>` or a `<Taxonomy>`, as classes.
 
-use super::{Class, xml};
+use super::{Class, Control, xml};
 use crate::domain::field::shown;
 use roxmltree::Node;
 use std::borrow::Cow;
@@ -36,12 +36,19 @@ impl NameBudget {
     }
 }
 
-/// The classes of a `<Choices>`, with what was left out, or why there are too few or too many.
+/// Between the names of a path that the editor shows in one line, unless the label config sets another.
+const PATH_SEPARATOR: &str = " / ";
+
+/// The classes of a control tag, with what was left out, or why there are too few or too many.
 pub(super) fn read(
+    control: Control,
     choices: Node<'_, '_>,
     budget: &mut NameBudget,
 ) -> Result<(Vec<Class>, Vec<String>), String> {
-    let nested = xml::is_true(choices, "allowNested");
+    let is_taxonomy = control == Control::Taxonomy;
+    let nested = is_taxonomy || xml::is_true(choices, "allowNested");
+    let leaves_only = nested && (!is_taxonomy || xml::is_true(choices, "leafsOnly"));
+    let separator = xml::attribute(choices, "pathSeparator").unwrap_or(PATH_SEPARATOR);
     let mut ignored = Vec::new();
     let mut seen = HashSet::new();
     let mut classes = Vec::new();
@@ -50,7 +57,7 @@ pub(super) fn read(
         if path.len() > MAX_CHOICE_DEPTH {
             return Err(format!("it nests choices deeper than {MAX_CHOICE_DEPTH} levels; flatten it"));
         }
-        if nested && choice.descendants().skip(1).any(|node| xml::is(node, "Choice")) {
+        if leaves_only && choice.descendants().skip(1).any(|node| xml::is(node, "Choice")) {
             continue;
         }
         if !nested && path.len() > 1 {
@@ -75,6 +82,9 @@ pub(super) fn read(
             );
             continue;
         }
+        if is_taxonomy && class.path.iter().any(|name| name.contains(separator)) {
+            note(&mut ignored, taken_apart(&class, separator));
+        }
         classes.push(class);
         if classes.len() > MAX_CLASSES {
             return Err(format!("it has more than {MAX_CLASSES} choices"));
@@ -86,6 +96,15 @@ pub(super) fn read(
         [only] => Err(format!("it has one class, `{}`; there is nothing to tell apart", shown(&only.name))),
         _ => Ok((classes, ignored)),
     }
+}
+
+/// What is said of a choice whose answers Label Studio's editor writes as another path.
+fn taken_apart(class: &Class, separator: &str) -> String {
+    format!(
+        "choice `{}` has `{}` in its path, where Label Studio's editor takes it apart; set another `pathSeparator`",
+        shown(&class.name),
+        shown(separator)
+    )
 }
 
 fn class(choice: Node<'_, '_>, path: Vec<String>, nested: bool) -> Result<Class, String> {
@@ -145,7 +164,7 @@ pub(super) fn is_variable(value: &str) -> bool {
 }
 
 /// Gives classes of the same own name, which only nested ones can be, their whole path as name.
-fn tell_apart(classes: &mut [Class]) {
+pub(in crate::domain) fn tell_apart(classes: &mut [Class]) {
     let mut uses = HashMap::<String, usize>::new();
     classes.iter().for_each(|class| *uses.entry(class.name.clone()).or_default() += 1);
     for class in classes.iter_mut().filter(|class| uses.get(&class.name).is_some_and(|uses| *uses > 1)) {

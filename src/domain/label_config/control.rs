@@ -12,18 +12,22 @@ pub enum Control {
     /// `<Choices>`: `{"choices": ["rain"]}`
     #[default]
     Choices,
+    /// `<Taxonomy>`: `{"taxonomy": [["Eukarya", "Animals"]]}`. Each path that may be chosen is a class of one head. A head for
+    /// each level would have its mistakes add up down the tree, and most of them too few labels.
+    Taxonomy,
     /// `<Rating>`: `{"rating": 4}`. Each number from 1 to `maxRating` is a class. That they have an order is not used: what
     /// is measured of a head, and told as its certainty, is about its most likely class.
     Rating,
 }
 
 impl Control {
-    const ALL: [Self; 2] = [Self::Choices, Self::Rating];
+    const ALL: [Self; 3] = [Self::Choices, Self::Taxonomy, Self::Rating];
 
     /// The tag's name, as Label Studio writes it.
     pub fn tag(self) -> &'static str {
         match self {
             Self::Choices => "Choices",
+            Self::Taxonomy => "Taxonomy",
             Self::Rating => "Rating",
         }
     }
@@ -32,6 +36,7 @@ impl Control {
     pub fn result_type(self) -> &'static str {
         match self {
             Self::Choices => "choices",
+            Self::Taxonomy => "taxonomy",
             Self::Rating => "rating",
         }
     }

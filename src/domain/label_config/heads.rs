@@ -89,12 +89,16 @@ fn head(
     whole_image(tag)?;
     let kind = match control {
         Control::Choices => kind(tag)?,
-        Control::Rating => ChoiceKind::Single,
+        // The editor lets a person choose any number of paths, unless it is told how many.
+        Control::Taxonomy if xml::attribute(tag, "maxUsages").is_none_or(|most| most.trim() != "1") => {
+            ChoiceKind::Multiple
+        }
+        Control::Taxonomy | Control::Rating => ChoiceKind::Single,
     };
     let (when, others) = visible::conditions(control, tag);
     let (to_name, image_key) = image(tag, objects)?;
     let (classes, mut ignored) = match control {
-        Control::Choices => classes::read(tag, budget)?,
+        Control::Choices | Control::Taxonomy => classes::read(control, tag, budget)?,
         Control::Rating => (rating::read(tag)?, Vec::new()),
     };
     let score_threshold = threshold(tag).unwrap_or_else(|reason| {
@@ -122,6 +126,14 @@ fn whole_image(tag: Node<'_, '_>) -> Result<(), String> {
             "`value=\"{}\"` takes the choices from each task; this backend needs them in the label config",
             shown(value)
         ));
+    }
+    // Its address may hold a password.
+    if xml::attribute(tag, "apiUrl").is_some() {
+        return Err("`apiUrl` loads the choices from elsewhere; this backend needs them in the label config"
+            .to_owned());
+    }
+    if xml::is_true(tag, "labeling") {
+        return Err("`labeling=\"true\"` labels regions; this backend classifies whole images".to_owned());
     }
     if tag.ancestors().any(|above| xml::is(above, "Repeater")) {
         return Err("it stands in a `<Repeater>`; this backend needs a fixed set of choices".to_owned());

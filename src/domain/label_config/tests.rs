@@ -1,5 +1,6 @@
 mod hostile;
 mod rating;
+mod taxonomy;
 
 use super::*;
 
@@ -198,11 +199,11 @@ fn a_config_of_another_kind_says_what_was_found() {
     for (xml, message) in [
         (
             "<View></View>",
-            "label config has no `<Choices>` or `<Rating>` tag: it labels nothing; this backend only classifies images",
+            "label config has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag: it labels nothing; this backend only classifies images",
         ),
         (
             r#"<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i"><Label value="x"/></RectangleLabels></View>"#,
-            "label config has no `<Choices>` or `<Rating>` tag: found `<RectangleLabels>`; this backend only classifies images",
+            "label config has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag: found `<RectangleLabels>`; this backend only classifies images",
         ),
         (
             r#"<View><Text name="t" value="$t"/><Choices name="c" toName="t"><Choice value="x"/></Choices></View>"#,

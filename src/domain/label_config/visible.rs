@@ -61,7 +61,7 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
         head.when.retain(|condition| {
             let parent = known.iter().find(|parent| parent.from_name == condition.tag && !parent.skip);
             let why = match parent.map(|parent| parent.control) {
-                Some(Control::Choices) => return true,
+                Some(Control::Choices | Control::Taxonomy) => return true,
                 Some(Control::Rating) => "is a `<Rating>`, of which the editor tells no choice",
                 None => "is no question that is learnt",
             };

@@ -190,7 +190,7 @@ proptest! {
     fn no_shuffled_markup_makes_it_panic(parts in prop::collection::vec(prop::sample::select(vec![
         "<View>", "</View>", "<Image name=\"i\" value=\"$i\"/>", "<Choices name=\"c\" toName=\"i\">", "</Choices>",
         "<Choices name=\"d\" toName=\"i\" allowNested=\"true\">", "<Choice value=\"a\">", "</Choice>", "<Choice value=\"b\"/>",
-        "<Choice>", "<!--", "-->", "<![CDATA[", "]]>", "<?x", "?>", "\"", "'", "é", "&amp;", "<", ">", "<Repeater>",
+        "<Choice>", "<Taxonomy name=\"t\" toName=\"i\">", "</Taxonomy>", "<Rating name=\"r\" toName=\"i\"/>", "<!--", "-->", "<![CDATA[", "]]>", "<?x", "?>", "\"", "'", "é", "&amp;", "<", ">", "<Repeater>",
     ]), 0..40)) {
         let xml = format!("<View><Image name=\"i\" value=\"$i\"/>{}</View>", parts.concat());
         if let Ok(config) = LabelConfig::parse(&xml) {
