@@ -24,19 +24,23 @@ struct Asked {
     multiple: bool,
 }
 
-/// The heads that the answers show: each control tag with the classes that somebody chose, in order of their names. A
-/// class that nobody chose is not known then.
+/// The heads that the answers for whole images show: each control tag with the classes that somebody chose, in order of
+/// their names. A class that nobody chose is not known then.
 ///
 /// # Errors
-/// [`ExportError::NoConfig`] where choices are nested, or it can't be told which key holds the image.
+/// [`ExportError::NoConfig`] where choices are nested, only regions are answered, or it can't be told which key holds the image.
 pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let wrong = |problem: &str| ExportError::NoConfig(problem.to_owned());
-    let mut asked: BTreeMap<&str, Asked> = BTreeMap::new();
+    let (mut asked, mut of_parts) = (BTreeMap::<&str, Asked>::new(), BTreeSet::new());
     let answers = tasks.iter().flat_map(|task| &task.annotations).filter(|answer| !answer.was_cancelled);
     for region in answers.flat_map(|answer| &answer.result) {
         let text = |field: &str| region.get(field).and_then(Value::as_str);
         let (Some(from_name), Some(to_name)) = (text("from_name"), text("to_name")) else { continue };
         let Some(control) = control(region) else { continue };
+        if is_of_a_part(region) {
+            of_parts.insert(from_name);
+            continue;
+        }
         let choices = choices(region).unwrap_or_default();
         let entry = asked.entry(from_name).or_default();
         entry.control = control;
@@ -52,6 +56,9 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
         }
     }
     asked.retain(|_, asked| asked.classes.len() >= 2);
+    if let (true, Some(name)) = (asked.is_empty(), of_parts.first()) {
+        return Err(wrong(&format!("`{}` is answered for regions, not for whole images", shown(name))));
+    }
     if asked.is_empty() {
         return Err(wrong("no question is answered with two different choices"));
     }
@@ -68,6 +75,13 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
         when: Vec::new(),
     });
     Ok(LabelConfig { heads: heads.collect(), ignored: Vec::new() })
+}
+
+/// Whether a result is about less than the image: with `perRegion` it holds the region's place beside the answer, with
+/// `perItem` the item's.
+fn is_of_a_part(region: &Value) -> bool {
+    let places = ["x", "points", "vertices", "rle", "item_index"];
+    region.get("value").is_some_and(|value| places.iter().any(|place| value.get(place).is_some()))
 }
 
 fn classes(control: Control, paths: BTreeSet<Vec<String>>) -> Vec<Class> {

@@ -191,3 +191,26 @@ fn taxonomies_are_read_in_both_formats() {
     assert_eq!(names, ["Bacteria / Other", "Animals", "Eukarya / Other"]);
     assert_eq!(told(&full, &inferred), [1, 2, 0].map(|class| Some(Target::Single(class))));
 }
+
+#[test]
+fn answers_for_regions_are_not_taken_for_those_of_the_image() {
+    let answered = |id: i64, choice: &str| {
+        let place = |x: f64, choice: &str| {
+            json!({"id": format!("r{x}"), "type": "choices", "from_name": "car", "to_name": "image",
+                "value": {"x": x, "y": 1.5, "width": 20, "height": 10, "rotation": 0, "choices": [choice]}})
+        };
+        let mut row = task(id, "weather", choice);
+        let result = row["annotations"][0]["result"].as_array_mut().unwrap();
+        result.extend([place(1.0, "red"), place(40.0, "blue")]);
+        row
+    };
+    let rows = [answered(1, "rain"), answered(2, "shine")];
+    let told = infer(&read_json(&rows).tasks).unwrap();
+    assert_eq!(told.digest(), config().digest());
+    let regions_only = rows.map(|mut row| {
+        row["annotations"][0]["result"].as_array_mut().unwrap().remove(0);
+        row
+    });
+    let error = infer(&read_json(&regions_only).tasks).unwrap_err().to_string();
+    assert!(error.contains("`car` is answered for regions, not for whole images"), "{error}");
+}
