@@ -105,7 +105,8 @@ impl Storage {
         let (first_annotations, annotations) = all_but_last(&event.deleted_annotations);
         let (first_tasks, tasks) = all_but_last(&event.deleted_tasks);
         let mut changed = 0;
-        if !(first_annotations.is_empty() && first_tasks.is_empty() || self.is_recorded(event).await?) {
+        let is_large = !(first_annotations.is_empty() && first_tasks.is_empty());
+        if is_large && !self.is_recorded(event).await? {
             for part in first_annotations.chunks(DELETIONS) {
                 changed += self.delete(id, part, &[], now).await?;
             }

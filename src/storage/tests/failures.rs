@@ -74,17 +74,17 @@ async fn full() {
 
 #[tokio::test]
 async fn busy() {
-    let folder = std::sync::Mutex::new(None);
+    let holder = std::sync::Mutex::new(None);
     let begin = async |storage: &Storage| {
         set(storage, "busy_timeout = 20").await;
         let path = storage.file.as_ref().unwrap().path().to_owned();
         let url = format!("sqlite://{}", path.display());
         let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-        *folder.lock().unwrap() = Some(other);
+        *holder.lock().unwrap() = Some(other);
     };
     let end = async |_: &Storage| {
-        let other = folder.lock().unwrap().take().unwrap();
+        let other = holder.lock().unwrap().take().unwrap();
         other.close().await.unwrap();
     };
     let error = survives(begin, end).await;
