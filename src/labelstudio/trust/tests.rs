@@ -107,19 +107,19 @@ async fn a_named_certificate_counts_for_its_name_and_its_time_only() {
                 None => signed_by_itself(params),
                 Some(authority) => signed_by(authority, params),
             };
-            let other = made(&params("labels.example", is_ca.clone()));
+            let other = made(&params("labels.example", is_ca));
             let named = [other.der.clone()];
             let refused = get(other, &named).await.unwrap_err();
             assert!(refused.contains("not valid for name"), "{refused}");
 
-            let mut old = params("localhost", is_ca.clone());
+            let mut old = params("localhost", is_ca);
             (old.not_before, old.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
             let old = made(&old);
             let named = [old.der.clone()];
             let refused = get(old, &named).await.unwrap_err();
             assert!(refused.contains("expired"), "{refused}");
 
-            let mut young = params("localhost", is_ca.clone());
+            let mut young = params("localhost", is_ca);
             (young.not_before, young.not_after) = (date_time_ymd(4000, 1, 1), date_time_ymd(4001, 1, 1));
             let young = made(&young);
             let named = [young.der.clone()];

@@ -272,7 +272,7 @@ fn with_restarts() -> (Vec<u8>, Vec<usize>) {
     let mut markers = Vec::new();
     for stretch in 0..8 {
         // A difference of 32 and more, and three blocks without one.
-        jpeg.extend([0b1010_0000 | 3 * stretch, 0b0000_0001]);
+        jpeg.extend([0b1010_0000 | (3 * stretch), 0b0000_0001]);
         markers.push(jpeg.len());
         jpeg.extend([0xff, if stretch == 7 { 0xd9 } else { 0xd0 + stretch }]);
     }
