@@ -129,11 +129,13 @@ impl Demo {
             !self.headless || place.state.source == Source::Webcam || self.truth.is_some(),
             "the scripted annotator needs the true answers of these images: name them with --truth FILE.csv"
         );
-        let mut terminate = signal(SignalKind::terminate())?;
+        // Heard from here on, before anything starts.
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let mut stage = Stage::default();
         let ended = tokio::select! {
             ended = self.play(&program, config, &mut place, &mut stage) => ended,
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupt.recv() => {
                 eprintln!("\nstopping; the same command finds everything again");
                 Ok(())
             }
