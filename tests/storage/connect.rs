@@ -49,6 +49,7 @@ pub async fn what_was_answered_with_nothing_before_the_upgrade_is_known_after_it
              CREATE INDEX annotations_live ON annotations (project_id, task_id, was_cancelled, annotation_id)
                  WHERE deleted_at IS NULL;
              DROP TABLE ready;
+             ALTER TABLE embeddings DROP COLUMN damaged;
              DELETE FROM _sqlx_migrations WHERE version >= 8",
         )
         .await

@@ -95,7 +95,7 @@ pub fn annotation(id: i64, choice: &str, updated_at: i64) -> Annotation {
     Annotation {
         id: AnnotationId(id),
         task: TaskId(id),
-        result: vec![json!({ "from_name": "weather", "value": { "choices": [choice] } })],
+        result: vec![json!({"type": "choices", "from_name": "weather", "value": {"choices": [choice]}})],
         was_cancelled: false,
         ground_truth: false,
         completed_by: Some(1),
