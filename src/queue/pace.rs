@@ -28,7 +28,7 @@ const LONGEST_CHANGE: Duration = Duration::from_secs(3);
 
 /// New rows in one request, by how long a request takes at most: 1.5 ms each, in which no submit is stored. On a long way it is
 /// the way that costs, and beyond these all go in one.
-const PARTS: [(Duration, usize); 2] = [(Duration::from_millis(250), 30), (Duration::from_millis(1_500), 60)];
+const PARTS: [(Duration, usize); 2] = [(Duration::from_millis(250), 30), (Duration::from_millis(1_500), 100)];
 
 /// Fewest tasks at the head of an order: where others hold all that are left of it, Label Studio tells an annotator that there
 /// is nothing to do.
@@ -182,7 +182,7 @@ mod tests {
         pace.note_requests(1.0, Duration::from_millis(80));
         assert_eq!((pace.turn(100), pace.turn(150), pace.part()), (Turn::Two, Turn::Many, 30));
         pace.note_requests(1.0, Duration::from_secs(1));
-        assert_eq!((pace.turn(30), pace.part()), (Turn::Many, 60));
+        assert_eq!((pace.turn(30), pace.part()), (Turn::Many, 100));
         pace.note_requests(1.0, Duration::from_secs(5));
         assert_eq!(pace.part(), usize::MAX);
     }
