@@ -111,7 +111,9 @@ impl Inference {
         images: usize,
         patience: Option<Duration>,
     ) -> Result<Admission, InferenceError> {
-        let waiting = self.in_flight.total();
+        // Reserved first: of two that come at the same moment one sees the other.
+        let admission = self.in_flight.admit(asker, images);
+        let waiting = self.in_flight.total().saturating_sub(images);
         // One request alone is always admitted, however large: its size has a limit of its own.
         if waiting > 0 && waiting + images > self.limit {
             return Err(InferenceError::Busy { waiting, limit: self.limit });
@@ -123,7 +125,7 @@ impl Inference {
                 return Err(InferenceError::Overloaded { waiting, wait, limit });
             }
         }
-        Ok(self.in_flight.admit(asker, images))
+        Ok(admission)
     }
 
     /// What so many images take, as the last ones did: the slower of decoding and running, shared among the threads.
