@@ -11,7 +11,7 @@ use crate::support::annotators::{Habit, Submit, classes, quantile, refused};
 use crate::support::editor::Editor;
 use crate::support::label_studio::choice;
 use crate::support::pictures::to_learn;
-use crate::support::slow::SlowWay;
+use crate::support::slow::{Idle, SlowWay};
 use crate::support::{Backend, LabelStudio, Project, say, stage};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -118,6 +118,7 @@ async fn on_a_slow_label_studio_the_order_stays_fresh_while_five_people_label() 
     let people = Team { label_studio: &stage.label_studio, people, seconds: seconds.unwrap_or(40) };
     let alone = people.run(Us::Absent).await;
     if seconds.is_some() {
+        people.run(Us::IdleWebhook).await;
         people.run(Us::WithoutOrder).await;
     }
     for delay in [300, 1_000] {
@@ -138,6 +139,8 @@ async fn on_a_slow_label_studio_the_order_stays_fresh_while_five_people_label() 
 #[derive(Clone, Copy, Debug)]
 enum Us {
     Absent,
+    /// Absent, while a webhook tells somebody who answers at once: the least that anything which learns of answers costs.
+    IdleWebhook,
     /// Connected, but the order is left to Label Studio.
     WithoutOrder,
     /// With so much on the way of each of our requests.
@@ -196,8 +199,14 @@ impl Team<'_> {
         let tasks = project.upload(&to_learn(170.min(self.seconds as usize * 3 / 2 + 20))).await;
         let slow = SlowWay::to(&self.label_studio.url).await;
         let mut run = Run { submits: Vec::new(), orders: HashMap::new(), problems: Vec::new() };
+        let idle = Idle::start().await;
         let backend = match us {
             Us::Absent => None,
+            Us::IdleWebhook => {
+                let hook = json!({"project": project.id, "url": idle.url, "send_payload": true, "send_for_all_actions": true});
+                self.label_studio.post("/api/webhooks/", &hook).await;
+                None
+            }
             Us::WithoutOrder => {
                 let backend = Backend::start(self.label_studio, &["--leave-projects-alone"]).await;
                 project.connect(&backend).await;

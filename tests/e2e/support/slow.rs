@@ -1,4 +1,5 @@
-//! A relay that makes every request wait on its way, as a far or busy Label Studio does.
+//! What stands in for other ends of the network: a relay that makes every request wait on its way, as a far or busy Label Studio
+//! does, and a server that answers at once and does nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +42,52 @@ impl SlowWay {
     pub fn slow_down(&self, delay: Duration) {
         self.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
     }
+}
+
+/// Takes whatever it is told. Listens until it is dropped.
+pub struct Idle {
+    pub url: String,
+    listening: JoinHandle<()>,
+}
+
+impl Idle {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let listening = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(answer(client));
+            }
+        });
+        Self { url: format!("http://{address}"), listening }
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// Answers one request when all of it is there.
+async fn answer(mut client: TcpStream) {
+    let (mut request, mut part) = (Vec::new(), vec![0; 65_536]);
+    while !is_whole(&request) {
+        match client.read(&mut part).await {
+            Ok(0) | Err(_) => return,
+            Ok(bytes) => request.extend_from_slice(&part[..bytes]),
+        }
+    }
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    let _ = client.write_all(answer.as_bytes()).await;
+}
+
+/// Whether a request is there with its body, by its `Content-Length`.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    request.len() >= end + 4 + length.unwrap_or(0)
 }
 
 impl Drop for SlowWay {
