@@ -131,6 +131,8 @@ struct Inner {
     write_backs: Mutex<HashMap<ProjectId, WriteBack>>,
     /// Of the version that was told last of each project, the tasks that Label Studio asked for: it stores the answers.
     asked: Mutex<HashMap<ProjectId, (String, BTreeSet<TaskId>)>>,
+    /// The last time that Label Studio stored each project whole for us.
+    switches: Mutex<HashMap<ProjectId, follow::Switch>>,
 }
 
 /// What is ranked of a project, and how far it is filled.
@@ -166,6 +168,7 @@ impl Queue {
             publish: Notify::new(),
             write_backs: Mutex::default(),
             asked: Mutex::default(),
+            switches: Mutex::default(),
         }))
     }
 

@@ -10,6 +10,7 @@ mod intake;
 mod labels;
 mod reconcile;
 mod run;
+mod settle;
 mod standing;
 mod trainer;
 mod unused;

@@ -78,6 +78,12 @@ struct StoredVersions {
 }
 
 #[derive(Deserialize)]
+struct Configured {
+    #[serde(default)]
+    label_config: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct Created {
     created: usize,
 }
@@ -151,18 +157,35 @@ impl Client {
         Ok(model_version)
     }
 
+    /// The project's label config; as with [`Client::project_version`] nothing is counted.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn label_config(&self, project: ProjectId) -> Result<Option<String>, LabelStudioError> {
+        let doing = format!("read the label config of project {project}");
+        let path = format!("api/projects/{project}");
+        let call = Call::new(doing, Method::GET, path).query("include", "label_config");
+        let Configured { label_config } = self.json(&call, MAX_BYTES).await?;
+        Ok(label_config)
+    }
+
     /// Lets the project follow a version (`PATCH /api/projects/{id}`) of which it stores predictions, or that is a backend's
     /// title; as with [`Client::project_version`] nothing is counted. Label Studio wants its own answer's `id`, for its webhooks
-    /// (`api_webhook`).
+    /// (`api_webhook`). It stores the project whole (`Project.save`): gives the label config that it stored again.
     ///
     /// # Errors
     /// As every call; also where the version is neither.
-    pub async fn follow_version(&self, project: ProjectId, version: &str) -> Result<(), LabelStudioError> {
+    pub async fn follow_version(
+        &self,
+        project: ProjectId,
+        version: &str,
+    ) -> Result<Option<String>, LabelStudioError> {
         let doing = format!("let project {project} follow version {version}");
         let call = Call::new(doing, Method::PATCH, format!("api/projects/{project}"))
-            .query("include", "id,model_version")
+            .query("include", "id,model_version,label_config")
             .body(json!({"model_version": version}));
-        self.json::<Value>(&call, MAX_BYTES).await.map(drop)
+        let Configured { label_config } = self.json(&call, MAX_BYTES).await?;
+        Ok(label_config)
     }
 
     /// The project's settings (`GET /api/projects/{id}`).

@@ -9,14 +9,17 @@ use url::Url;
 
 use super::fill::config_of;
 use super::write::Writer;
-use super::{Queue, QueueError, QueueOrder};
+use super::{Queue, QueueError, QueueOrder, lock};
 use crate::domain::ids::ProjectId;
-use crate::labelstudio::{BackendRow, Client, OrderView};
+use crate::labelstudio::{BackendRow, OrderView};
 use crate::models::{Announced, revised};
 use crate::storage::Project;
 
 /// What was seen of a project in Label Studio is looked at again after so long.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
+
+/// An event that tells of a change arrives so long after it, at most: Label Studio gives a webhook up after a second.
+const EVENT_TAKES: Duration = Duration::from_secs(2);
 
 /// Label Studio's name of the sampling that follows scores.
 const SAMPLING: &str = "Uncertainty sampling";
@@ -30,6 +33,13 @@ pub(super) struct Seen {
     /// Names that it may know already, most of them of predictions.
     pub used: BTreeSet<String>,
     at: Instant,
+}
+
+/// A change of the version for which Label Studio stored the project whole.
+pub(super) struct Switch {
+    began: Instant,
+    ended: Instant,
+    label_config: Option<String>,
 }
 
 impl Seen {
@@ -96,8 +106,8 @@ impl Queue {
         }
     }
 
-    /// Lets Label Studio follow an order whose rows are there; without rows it follows the backend's title alone. It may ask
-    /// `/setup` within the request, so it is told first.
+    /// Lets Label Studio follow an order whose rows are there; without rows it follows the backend's title alone, as it does where
+    /// it is quiet. It may ask `/setup` within the request, so it is told first.
     pub(super) async fn switch(
         &self,
         project: ProjectId,
@@ -105,14 +115,15 @@ impl Queue {
         announced: Announced,
         rows: usize,
     ) -> Result<(), QueueError> {
+        let by_title = rows == 0 || writer.is_followed_live();
         let Some(seen) = &mut writer.seen else { return Err(QueueError::Interrupted) };
-        let (models, label_studio) = (&self.0.models, &self.0.label_studio);
+        let models = &self.0.models;
         let name = announced.name.clone();
         let before = models.announce(project, Some(announced));
         let started = Instant::now();
-        let followed = match rows {
-            0 => follow_live(label_studio, project, seen, &name).await,
-            _ => label_studio.follow_version(project, &name).await.map_err(QueueError::from),
+        let followed = match by_title {
+            true => self.follow_live(project, seen, &name).await,
+            false => self.follow_version(project, &name).await,
         };
         writer.pace.note_requests(1.0, started.elapsed());
         if followed.is_err() {
@@ -130,13 +141,13 @@ impl Queue {
     ) -> Result<(usize, Duration), QueueError> {
         let started = Instant::now();
         let mut seen = self.look_at(project).await?;
-        let (id, label_studio) = (project.id, &self.0.label_studio);
+        let id = project.id;
         if let Some(name) = project.queue_version.as_deref() {
             if let Some(order) = writer.order.as_ref().filter(|order| order.name() == name) {
                 // Failures for long made it the newest version's name.
                 drop(self.0.models.announce(id, Some(order.announced.clone())));
             }
-            let named = label_studio.project_version(id).await?;
+            let named = self.0.label_studio.project_version(id).await?;
             if named.as_deref() != Some(name) {
                 tracing::info!(project = %id, version = name, "Label Studio is told the order's version again");
             }
@@ -144,33 +155,47 @@ impl Queue {
             let follows = named.as_deref() == Some(name) && seen.backend.title.as_deref() == Some(name);
             writer.followed = follows.then(|| name.to_owned());
             if !follows {
-                follow_live(label_studio, id, &mut seen, name).await?;
+                self.follow_live(id, &mut seen, name).await?;
             }
         }
         writer.seen = Some(seen);
         Ok((0, started.elapsed()))
     }
-}
 
-/// Makes a name the backend's title, too: only while the two agree Label Studio asks a backend about a task that somebody opens, with
-/// three requests for each (`Task.get_predictions_for_prelabeling`). A task that is in the order needs none.
-async fn follow_live(
-    label_studio: &Client,
-    project: ProjectId,
-    seen: &mut Seen,
-    name: &str,
-) -> Result<(), QueueError> {
-    let backend = label_studio.rename_backend(project, &seen.backend, name).await?;
-    if backend.model_version.as_deref() != Some(name) {
-        return Err(QueueError::NotConnected { project, found: found(&[backend]) });
+    /// Makes a name the backend's title, too: only while the two agree Label Studio asks a backend about a task that somebody opens,
+    /// with three requests for each (`Task.get_predictions_for_prelabeling`). A task that is in the order needs none.
+    async fn follow_live(&self, project: ProjectId, seen: &mut Seen, name: &str) -> Result<(), QueueError> {
+        let label_studio = &self.0.label_studio;
+        let backend = label_studio.rename_backend(project, &seen.backend, name).await?;
+        if backend.model_version.as_deref() != Some(name) {
+            return Err(QueueError::NotConnected { project, found: found(&[backend]) });
+        }
+        seen.backend.title = Some(name.to_owned());
+        // The project's version follows the title where it was the same. Not always is the title what we made it: Label Studio
+        // stores a backend whole after each request to it, with the title it had before the request (`MLBackend.update_state`).
+        if label_studio.project_version(project).await?.as_deref() != Some(name) {
+            self.follow_version(project, name).await?;
+        }
+        Ok(())
     }
-    seen.backend.title = Some(name.to_owned());
-    // The project's version follows the title where it was the same. Not always is the title what we made it: Label Studio stores
-    // a backend whole after each request to it, with the title it had before the request (`MLBackend.update_state`).
-    if label_studio.project_version(project).await?.as_deref() != Some(name) {
-        label_studio.follow_version(project, name).await?;
+
+    /// Lets the project alone follow a name. Label Studio stores it whole meanwhile, with all else as it was before
+    /// (`Project.save`), whoever changes that; a title it stores alone.
+    async fn follow_version(&self, project: ProjectId, name: &str) -> Result<(), QueueError> {
+        let began = Instant::now();
+        let label_config = self.0.label_studio.follow_version(project, name).await?;
+        lock(&self.0.switches).insert(project, Switch { began, ended: Instant::now(), label_config });
+        Ok(())
     }
-    Ok(())
+
+    /// The label config that Label Studio stored again for us when somebody may just have stored another, of which an event told
+    /// `at`.
+    pub fn stored_again(&self, project: ProjectId, at: Instant) -> Option<String> {
+        let switches = lock(&self.0.switches);
+        let last = switches.get(&project)?;
+        let is_close = last.began <= at && at <= last.ended + EVENT_TAKES;
+        last.label_config.clone().filter(|_| is_close)
+    }
 }
 
 /// Label Studio's ML backends in words.

@@ -138,6 +138,13 @@ impl Writer {
         Pace::pause(worked, self.is_busy)
     }
 
+    /// Whether Label Studio asks about each task, so that the next order may be told by the backend's title: no more than one
+    /// person labels.
+    pub fn is_followed_live(&self) -> bool {
+        let in_force = self.order.as_ref().map(Order::name);
+        !self.is_busy && in_force.is_some() && self.followed.as_deref() == in_force
+    }
+
     /// After a failure nothing is known for sure.
     pub fn forget_seen(&mut self) {
         self.seen = None;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::settle::Told;
 use super::{Training, TrainingError, Trigger};
 use crate::domain::annotation::Annotation;
 use crate::domain::events::{Change, WebhookEvent};
@@ -51,7 +52,7 @@ impl Training {
     }
 
     /// Stores what is known of a project; a changed label config asks for a training.
-    async fn note_project(&self, seen: &ProjectSeen) -> Result<(), TrainingError> {
+    pub(super) async fn note_project(&self, seen: &ProjectSeen) -> Result<(), TrainingError> {
         let now = (self.0.now)();
         let info = self.info(seen);
         let known = self.0.storage.project(seen.id).await?;
@@ -117,6 +118,7 @@ impl Training {
             false => self.job_for(&event, config_changed).await?,
         };
         let is_new = is_new(known.as_ref(), &info);
+        let told = told_config(known.as_ref(), &info);
         let labels_came = matches!(event.change, Change::TasksCreated(_, true));
         let record = event_record(event, info, digest);
         let outcome = self.0.storage.record_event(&record, job.as_ref(), now).await?;
@@ -126,6 +128,9 @@ impl Training {
         }
         tracing::debug!(project = %record.project.id, action = record.action, duplicate = outcome.duplicate,
             changed = outcome.changed, "event recorded");
+        if let Some(told) = told {
+            self.settle(told);
+        }
         if config_changed {
             self.0.queue.version_changed();
         }
@@ -257,6 +262,12 @@ fn is_new(known: Option<&Project>, info: &ProjectInfo) -> bool {
     info.config.is_some() && known.is_none_or(|known| known.label_config.is_none())
 }
 
+/// A label config that differs in any way from the one known so far.
+fn told_config(known: Option<&Project>, info: &ProjectInfo) -> Option<Told> {
+    let (before, now) = (known?.label_config.as_ref()?, &info.config.as_ref()?.label_config);
+    (before != now).then(|| Told { project: info.id, label_config: now.clone() })
+}
+
 /// Whether the heads or classes differ from those known so far.
 fn config_changed(known: Option<&Project>, info: &ProjectInfo) -> bool {
     let before = known.and_then(|project| project.config_digest.as_ref());
@@ -278,8 +289,8 @@ fn made_anew(known: Option<&Project>, info: &ProjectInfo) -> bool {
 
 fn event_record(event: WebhookEvent, info: ProjectInfo, digest: String) -> EventRecord {
     let mut record = EventRecord::new(info, event.action);
-    // Pressing "Start training" twice is not a repeated delivery.
-    record.dedupe = !matches!(event.change, Change::StartTraining | Change::Other);
+    // Pressing "Start training" twice is not a repeated delivery, nor is a project that is again as it was.
+    record.dedupe = !matches!(event.change, Change::StartTraining | Change::ProjectUpdated | Change::Other);
     record.digest = digest;
     match event.change {
         Change::AnnotationsSaved(annotations, tasks) => {

@@ -199,6 +199,44 @@ async fn the_project_follows_an_order_first_and_the_title_comes_after_it_even_wh
     server.stop().await;
 }
 
+/// Label Studio's events overtake each other; and it stores a project whole (`Project.save`), so that a label config that is saved
+/// while it changes the version for us is lost.
+#[tokio::test]
+async fn whatever_label_config_events_tell_that_of_label_studio_counts() {
+    let fake = Fake::start(open_tasks(1..=9)).await;
+    let server = Server::start(&[&["--no-starter"], &beside(&fake.mock.uri())[..]].concat()).await;
+    fake.connect(&server);
+    server.setup(WEATHER).await;
+    until(&fake, "the first order's title", |kept| kept.title.is_some()).await;
+    let start = WEATHER.trim_end().strip_suffix("</View>").expect("a view");
+    let saved = format!("{start}<Choices name=\"more\" toName=\"image\" value=\"$more\"/></View>");
+    let leaves_out = async |count: usize| {
+        let started = Instant::now();
+        while server.get_json("/api/projects/1").await["ignored"].as_array().map(Vec::len) != Some(count) {
+            assert!(started.elapsed() < PATIENCE, "the label config of an event counts for good");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+
+    fake.kept().label_config = Some(saved.clone());
+    fake.kept().brings_back = Some(WEATHER.to_owned());
+    for id in 1..=4 {
+        let class = id as usize % 4;
+        server.annotate(WEATHER, id, &data_uri(class, id as u32), CLASSES[class]).await;
+    }
+    until(&fake, "a change of the version", |kept| kept.brings_back.is_none()).await;
+    server.post("/webhook", &project_updated(&saved)).await;
+    leaves_out(1).await;
+    leaves_out(0).await;
+
+    fake.kept().label_config = Some(saved.clone());
+    server.post("/webhook", &project_updated(&saved)).await;
+    server.post("/webhook", &project_updated(WEATHER)).await;
+    leaves_out(1).await;
+    assert_eq!(fake.kept().label_config, Some(saved), "nothing is written there");
+    server.stop().await;
+}
+
 /// Label Studio serves nothing but the order's tasks while one of them is open, and nothing at all where others hold those.
 #[tokio::test]
 async fn an_order_that_runs_out_is_followed_by_another_though_no_version_comes() {

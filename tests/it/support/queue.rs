@@ -24,6 +24,9 @@ pub struct Kept {
     pub refused: usize,
     /// Whether the next new title is put back to what it was, as by a request to the backend that began before.
     pub puts_back: bool,
+    pub label_config: Option<String>,
+    /// The label config that the next change of the version brings back, as where somebody saved another one meanwhile.
+    pub brings_back: Option<String>,
     /// New titles, and the version that the project named when each came.
     pub titles: Vec<(Option<String>, Option<String>)>,
     /// Predictions that were changed in place.
@@ -69,7 +72,9 @@ impl Fake {
         })
         .await;
         fake.answer("GET", "^/api/projects/1/?$", |kept, _| {
-            ResponseTemplate::new(200).set_body_json(json!({"id": 1, "model_version": kept.model_version}))
+            let fields =
+                json!({"id": 1, "model_version": kept.model_version, "label_config": kept.label_config});
+            ResponseTemplate::new(200).set_body_json(fields)
         })
         .await;
         fake.answer("PATCH", "^/api/projects/1/?$", |kept, body| {
@@ -83,8 +88,14 @@ impl Fake {
             }
             if let Some(version) = body["model_version"].as_str() {
                 kept.model_version = Some(version.to_owned());
+                if let Some(before) = kept.brings_back.take() {
+                    kept.label_config = Some(before);
+                }
             }
-            ResponseTemplate::new(200).set_body_json(json!({"id": 1}))
+            if let Some(config) = body["label_config"].as_str() {
+                kept.label_config = Some(config.to_owned());
+            }
+            ResponseTemplate::new(200).set_body_json(json!({"id": 1, "label_config": kept.label_config}))
         })
         .await;
         fake.answer("GET", "^/api/projects/1/model-versions/?$", |kept, _| {
