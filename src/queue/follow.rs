@@ -115,7 +115,7 @@ impl Queue {
         announced: Announced,
         rows: usize,
     ) -> Result<(), QueueError> {
-        let by_title = rows == 0 || writer.is_followed_live();
+        let by_title = rows == 0 || writer.is_followed_live(self.events(project));
         let Some(seen) = &mut writer.seen else { return Err(QueueError::Interrupted) };
         let models = &self.0.models;
         let name = announced.name.clone();

@@ -138,11 +138,12 @@ impl Writer {
         Pace::pause(worked, self.is_busy)
     }
 
-    /// Whether Label Studio asks about each task, so that the next order may be told by the backend's title: no more than one
-    /// person labels.
-    pub fn is_followed_live(&self) -> bool {
-        let in_force = self.order.as_ref().map(Order::name);
-        !self.is_busy && in_force.is_some() && self.followed.as_deref() == in_force
+    /// Whether Label Studio asks about each task, and no more than one person labels, where events were about so many tasks: then
+    /// the next order may be told by the backend's title.
+    pub fn is_followed_live(&self, events: usize) -> bool {
+        let is_followed = |order: &Order| self.followed.as_deref() == Some(order.name());
+        let quiet = |order: &&Order| is_followed(order) && !order.is_busy(events);
+        !self.is_busy && self.order.as_ref().filter(quiet).is_some()
     }
 
     /// After a failure nothing is known for sure.

@@ -167,6 +167,21 @@ async fn tag_what_is_visible(scene: &Scene) {
     scene.reads("all of it (48)").await;
 }
 
+/// Where the 48 points of the map are in the window.
+async fn places_on_map(scene: &Scene) -> Vec<[f64; 2]> {
+    let browser = &scene.browser;
+    browser.go_to(&scene.page("/map?colour=label")).await;
+    browser.find("canvas[data-points='48']").await;
+    let points = browser.run_until_told(POINTS, &[]).await;
+    let place = |point: &Value| ["x", "y"].map(|axis| point[axis].as_f64().expect("a place"));
+    let places: Vec<[f64; 2]> = points.as_array().expect("points").iter().map(place).collect();
+    let xs = places.iter().map(|place| place[0]);
+    let spread = xs.clone().fold(f64::MIN, f64::max) - xs.fold(f64::MAX, f64::min);
+    let canvas = browser.run("return document.querySelector('.map-canvas').clientWidth;").await;
+    assert!(spread > 0.8 * canvas.as_f64().expect("a width"), "the map takes {spread} of {canvas} px");
+    places
+}
+
 async fn press_tool(scene: &Scene, name: &str) {
     let press = format!(
         "[...document.querySelectorAll('.map-tools button')].find((one) => one.textContent == '{name}').click();"
@@ -177,35 +192,28 @@ async fn press_tool(scene: &Scene, name: &str) {
 /// A line around some images, drawn by mouse and by finger, selects what is inside and nothing else.
 async fn draw_lines_around_images(scene: &Scene) {
     let browser = &scene.browser;
+    let radius = 40.0;
     for (pointer, tag) in [("mouse", "by mouse"), ("touch", "by finger")] {
-        browser.go_to(&scene.page("/map?colour=label")).await;
-        browser.find("canvas[data-points='48']").await;
-        let points = browser.run_until_told(POINTS, &[]).await;
-        let places: Vec<[f64; 2]> = points
-            .as_array()
-            .expect("points")
-            .iter()
-            .map(|point| ["x", "y"].map(|axis| point[axis].as_f64().expect("a place")))
-            .collect();
-        let xs = places.iter().map(|place| place[0]);
-        let spread = xs.clone().fold(f64::MIN, f64::max) - xs.fold(f64::MAX, f64::min);
-        let canvas = browser.run("return document.querySelector('.map-canvas').clientWidth;").await;
-        assert!(spread > 0.8 * canvas.as_f64().expect("a width"), "the map takes {spread} of {canvas} px");
-        // A circle through 24 corners around the first point.
+        // A map that changes meanwhile asks for another line.
+        let (places, told) = until("what is inside the line", async || {
+            let places = places_on_map(scene).await;
+            let [x, y] = places[0];
+            // A circle through 24 corners around the first point.
+            let corner = |k: i32| {
+                let angle = f64::from(k) * std::f64::consts::TAU / 24.0;
+                [x + radius * angle.cos(), y + radius * angle.sin()]
+            };
+            press_tool(scene, "Draw a line around").await;
+            browser.drag(pointer, &(0..24).map(corner).collect::<Vec<_>>()).await;
+            let told = browser.run("return document.getElementById('map-told').textContent;").await;
+            let told = told.as_str()?.strip_suffix(" inside the line")?.to_owned();
+            Some((places, told))
+        })
+        .await;
         let [x, y] = places[0];
-        let radius = 40.0;
-        let corner = |k: i32| {
-            let angle = f64::from(k) * std::f64::consts::TAU / 24.0;
-            [x + radius * angle.cos(), y + radius * angle.sin()]
-        };
         let inside =
             |within: f64| places.iter().filter(|place| (place[0] - x).hypot(place[1] - y) < within).count();
-        press_tool(scene, "Draw a line around").await;
-        browser.drag(pointer, &(0..24).map(corner).collect::<Vec<_>>()).await;
-        let told = browser.run("return document.getElementById('map-told').textContent;").await;
-        let told = told.as_str().expect("a text");
         let count: usize = told.split(' ').next().and_then(|count| count.parse().ok()).expect("a number");
-        assert!(told.ends_with("inside the line"), "{told}");
         assert!((inside(radius - 3.0)..=inside(radius + 3.0)).contains(&count), "{pointer}: {told}");
         browser.screenshot(&pictures().join(format!("dashboard-map-line-{pointer}.png"))).await;
         browser.find("#map-tag [name=tag]").await.write(tag).await;

@@ -1,6 +1,6 @@
 //! What a person does and sees in Label Studio's editor.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,9 @@ const UNDOS: usize = 10;
 
 const SUBMIT: &str = "[data-testid=bottombar-submit-button]";
 const SKIP: &str = "[data-testid=bottombar-skip-button]";
+
+/// The editor shows the same for longer than a busy Label Studio takes.
+const LONG: Duration = Duration::from_secs(20);
 
 /// The task the editor shows and the choices it ticked: `[id, [name, ...]]`. The id stands in the bottom bar above
 /// `1 of 1`.
@@ -161,8 +164,16 @@ impl<'a> Editor<'a> {
 
     /// Waits until another task than `before` is shown with a tick, and gives it.
     pub async fn shows_another(&self, before: i64) -> i64 {
+        let (mut last, mut since) = (json!(null), Instant::now());
         until("another task and its tick in the editor", async || {
             let shown = self.browser.run(SHOWN).await;
+            if last != shown {
+                (last, since) = (shown.clone(), Instant::now());
+            } else if since.elapsed() > LONG {
+                say(&format!("{}: after task {before} the editor shows {shown} for long", self.name));
+                self.picture("for-long").await;
+                since = Instant::now();
+            }
             let task = shown[0].as_i64().filter(|task| *task != before)?;
             (shown[1] != json!([])).then_some(task)
         })
