@@ -90,7 +90,9 @@ impl Eye {
     pub async fn close(self) -> anyhow::Result<()> {
         let Self { inference, workers, damaged, .. } = self;
         drop(inference);
-        let damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Threads end in any order.
+        damaged.sort();
         if !damaged.is_empty() {
             eprintln!("{} damaged, taken as far as decoded:", damaged.len());
             damaged.iter().take(NAMED).for_each(|name| eprintln!("  {name}"));

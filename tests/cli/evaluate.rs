@@ -93,3 +93,29 @@ fn each_wrong_input_gets_its_own_words() {
         "{said}"
     );
 }
+
+#[test]
+fn whatever_looks_at_damaged_pictures_names_them() {
+    let folder = Folder::new();
+    folder.trained();
+    for name in ["cloudy0", "rain1"] {
+        let name = format!("images/{name}.png");
+        let whole = folder.read(&name);
+        folder.write(&name, &whole[..whole.len() * 3 / 5]);
+    }
+    let small = "--first 6 --batch 6 --rounds 1 --seeds 1 --backbone tiny";
+    for (line, named) in [
+        (EVALUATE.to_owned(), "  images/cloudy0.png\n  images/rain1.png\n"),
+        (
+            format!("simulate --images images --labels labels.csv {small}"),
+            "  images/cloudy0.png\n  images/rain1.png\n",
+        ),
+        (
+            "train --export export.json --images images --out again.safetensors --backbone tiny".to_owned(),
+            "  image of task 1\n  image of task 2\n",
+        ),
+    ] {
+        let said = folder.advises(&line);
+        assert!(said.contains(&format!("2 damaged, taken as far as decoded:\n{named}")), "{line}: {said}");
+    }
+}
