@@ -72,6 +72,12 @@ impl Order {
         &self.announced.name
     }
 
+    /// What of it Label Studio serves next, of the tasks that are open.
+    fn next(&self, open: &BTreeSet<TaskId>) -> BTreeSet<TaskId> {
+        let written = self.predictions[..self.written].iter().map(|(task, _)| *task);
+        written.filter(|task| open.contains(task)).take(HANDED_OUT).collect()
+    }
+
     fn is_complete(&self) -> bool {
         self.written >= self.predictions.len()
     }
@@ -81,6 +87,20 @@ impl Order {
         let (at, before) = self.made;
         Pace::is_busy(events.saturating_sub(before), at.elapsed())
     }
+}
+
+/// Tasks that Label Studio may just be handing out by the order before: it picks a task, and then looks for its prediction of the
+/// version that the project names by then. Those of twenty people who open a task at once.
+const HANDED_OUT: usize = 20;
+
+/// Lets these tasks follow the first `head`, whatever their place, which their scores carry; gives how many the head has then.
+fn bring_forward(predictions: &mut Vec<(TaskId, Value)>, tasks: &BTreeSet<TaskId>, head: usize) -> usize {
+    let behind = predictions.split_off(head.min(predictions.len()));
+    let (now, later): (Vec<_>, Vec<_>) = behind.into_iter().partition(|(task, _)| tasks.contains(task));
+    predictions.extend(now);
+    let head = predictions.len();
+    predictions.extend(later);
+    head
 }
 
 /// Fewest open tasks of an order of so many, before it is followed by another.
@@ -177,7 +197,8 @@ impl Queue {
         let ranked: BTreeSet<TaskId> = ranking.tasks.iter().map(|ranked| ranked.task).collect();
         writer.rows.retain(|task| ranked.contains(&task));
         let mut order = Order::of(ranking, &name, project, self);
-        let head = head.min(order.predictions.len());
+        let handed_out = writer.order.as_ref().map(|before| before.next(&ranked)).unwrap_or_default();
+        let head = bring_forward(&mut order.predictions, &handed_out, head);
         self.store(project, writer, &order.predictions[..head], &name).await?;
         order.written = head;
         self.switch(id, writer, order.announced.clone(), head).await?;
@@ -242,5 +263,24 @@ impl Queue {
     fn is_foreign(&self, project: &Project, writer: &Writer) -> bool {
         let Some(seen) = &writer.seen else { return false };
         project.model_version.as_ref().is_some_and(|named| !seen.used.contains(named))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_being_handed_out_is_in_the_next_order_from_its_start() {
+        let ranked = || (1..=6).map(|id| (TaskId(id), Value::from(id))).collect::<Vec<_>>();
+        let order_of = |tasks: &[i64], head| {
+            let mut predictions = ranked();
+            let tasks = tasks.iter().copied().map(TaskId).collect();
+            let head = bring_forward(&mut predictions, &tasks, head);
+            (predictions.iter().map(|(task, _)| task.0).collect::<Vec<_>>(), head)
+        };
+        assert_eq!(order_of(&[2, 5, 9], 3), (vec![1, 2, 3, 5, 4, 6], 4));
+        assert_eq!(order_of(&[], 3), (vec![1, 2, 3, 4, 5, 6], 3));
+        assert_eq!(order_of(&[6], 60), (vec![1, 2, 3, 4, 5, 6], 6));
     }
 }
