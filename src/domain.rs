@@ -11,6 +11,7 @@ pub mod ids;
 pub mod label_config;
 pub mod prediction;
 pub mod project;
+pub mod region;
 pub mod shell;
 pub mod tag;
 pub mod taken;

@@ -1,10 +1,11 @@
 //! One path from an image's address to its embedding: fetch -> hash -> look up -> decode -> infer -> store.
 //!
-//! An image is embedded once. Memory holds the recent ones, the database all of them, keyed by the content's
-//! hash and the backbone's fingerprint; the addresses seen in a project point to content hashes, so that
+//! An image is embedded once, and so is each region of it. Memory holds the recent ones, the database all of them, keyed by the
+//! content's hash, of a region with its place, and the backbone's fingerprint; the addresses seen in a project point to content hashes, so that
 //! re-opening, retraining and ranking neither fetch nor run anything again.
 
 mod image;
+mod regions;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::domain::region::Place;
 use crate::inference::{Inference, InferenceError};
 use crate::labelstudio::{BasicCredentials, ImageProblem, Media, MediaError};
 use crate::model::BackboneSpec;
@@ -24,6 +26,7 @@ use crate::storage::Storage;
 use crate::turns::Asker;
 use crate::vision::{Limits, VisionError};
 use image::{Images, Key};
+use regions::OfImage;
 
 /// Images of one request on their way at once; downloads, decoding and inference have bounds of their own.
 const CONCURRENT_IMAGES: usize = 64;
@@ -34,20 +37,23 @@ const QUIET_IMAGES: usize = 4;
 /// Tasks that a log line names.
 const LOGGED_TASKS: usize = 10;
 
-/// One image somebody wants embedded.
+/// One image, or a region of one, that somebody wants embedded.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub project: ProjectId,
     pub task: TaskId,
-    /// The address as the task's data holds it.
-    pub source: String,
+    /// The address as the task's data holds it; regions of one image share it.
+    pub source: Arc<str>,
+    /// The region that is cut out; `None`: the whole image.
+    pub place: Option<Place>,
     /// For images on http hosts that ask for a password; never sent to Label Studio.
     pub credentials: Option<BasicCredentials>,
 }
 
-/// An image's place in feature space.
+/// An image's place in feature space, or that of a region of it.
 #[derive(Debug)]
 pub struct Embedded {
+    /// Of the image's file, also of a region.
     pub hash: ContentHash,
     /// As long as the backbone's spec says.
     pub vector: Vec<f32>,
@@ -159,26 +165,33 @@ impl Embedder {
         abreast: usize,
         patience: Option<Duration>,
     ) -> Result<Batch, InferenceError> {
-        let mut batch = self.known(&wanted).await;
-        let missing: Vec<(usize, Wanted)> =
-            wanted.into_iter().enumerate().filter(|(index, _)| batch[*index].is_none()).collect();
-        if let Some((_, first)) = missing.first() {
+        let keys = Key::all(&wanted);
+        let mut batch = self.known(&wanted, &keys).await;
+        let missing: Vec<(usize, Key, Wanted)> = wanted
+            .into_iter()
+            .zip(keys)
+            .enumerate()
+            .filter(|(index, _)| batch[*index].is_none())
+            .map(|(index, (wanted, key))| (index, key, wanted))
+            .collect();
+        if let Some((.., first)) = missing.first() {
             // The images of a batch are of one project.
             let project = first.project;
             let asker = Asker { project, request: 1 + self.batches.fetch_add(1, Ordering::Relaxed) };
             let admission = self.images.inference.admit(asker, missing.len(), patience)?;
+            let missing = regions::by_image(missing);
             let (images, hung_up) = (Arc::clone(&self.images), CancellationToken::new());
             let _waits = hung_up.clone().drop_guard();
             let work = async move {
                 let (images, hung_up, admission) = (&images, &hung_up, &admission);
-                let embed = |(index, wanted): (usize, Wanted)| async move {
-                    let task = wanted.task;
-                    let embedded = images.embed_unless(hung_up, asker, wanted).await;
-                    admission.one_done();
-                    (index, task, embedded)
+                let embed = |group: OfImage| async move {
+                    let embedded = images.embed_unless(hung_up, asker, &group.wanted).await;
+                    let done: Vec<_> = group.told(&embedded).collect();
+                    done.iter().for_each(|_| admission.one_done());
+                    done
                 };
-                let done =
-                    stream::iter(missing).map(embed).buffer_unordered(abreast).collect::<Vec<_>>().await;
+                let done = stream::iter(missing).map(embed).buffer_unordered(abreast);
+                let done: Vec<_> = done.flat_map(stream::iter).collect().await;
                 let is_damaged =
                     |embedded: &Result<Arc<Embedded>, _>| embedded.as_ref().is_ok_and(|seen| seen.damaged);
                 let damaged = done.iter().filter(|(.., embedded)| is_damaged(embedded));
@@ -198,11 +211,14 @@ impl Embedder {
     }
 
     /// What memory and database know already; a database in trouble only means that images are looked at again.
-    async fn known(&self, wanted: &[Wanted]) -> Vec<Option<Result<Arc<Embedded>, Arc<EmbedError>>>> {
+    async fn known(
+        &self,
+        wanted: &[Wanted],
+        keys: &[Key],
+    ) -> Vec<Option<Result<Arc<Embedded>, Arc<EmbedError>>>> {
         let images = &self.images;
-        let keys: Vec<Key> = wanted.iter().map(Key::of).collect();
         let mut batch = Vec::with_capacity(keys.len());
-        for key in &keys {
+        for key in keys {
             let found = match images.recent.get(key).await {
                 Some(embedded) => Some(Ok(embedded)),
                 None => images.failed.get(key).await.map(Err),
@@ -211,11 +227,11 @@ impl Embedder {
         }
         let mut missing: HashMap<ProjectId, Vec<usize>> = HashMap::new();
         for index in (0..keys.len()).filter(|index| batch[*index].is_none()) {
-            missing.entry(keys[index].0).or_default().push(index);
+            missing.entry(keys[index].project).or_default().push(index);
         }
         for (project, indices) in missing {
-            let sources: Vec<&str> = indices.iter().map(|index| wanted[*index].source.as_str()).collect();
-            match images.stored(project, &sources).await {
+            let missing: Vec<&Wanted> = indices.iter().map(|index| &wanted[*index]).collect();
+            match images.stored(project, &missing).await {
                 Ok(found) => {
                     for (index, embedded) in indices.into_iter().zip(found) {
                         if let Some(embedded) = embedded {

@@ -22,7 +22,7 @@ use crate::storage::{NewVersion, Project, Storage, StorageError, Version};
 use announced::Announcements;
 pub use announced::{Announced, Snapshot};
 pub use file::{Card, FileError, HeadCard, HeadSource, SuspectCard, VersionFile};
-pub use serving::{HeadStanding, Serving, ServingHead, published_name, revised, unrevised};
+pub use serving::{HeadStanding, Serving, ServingHead, is_own_name, published_name, revised, unrevised};
 use starter::Starter;
 
 /// Largest model file that is read back, in bytes: a hundred heads of a thousand classes stay below.

@@ -1,7 +1,7 @@
 //! From an image file's bytes to the pixels a backbone takes.
 //!
 //! bytes -> limits -> decode by content, never by name -> RGB -> squash to a square -> EXIF orientation ->
-//! `(x - mean) * scale` in planes. Pure: no network, no disk, no clock but the
+//! `(x - mean) * scale` in planes; of a region upright first, then cut out and squashed. Pure: no network, no disk, no clock but the
 //! time a decoder may take.
 //!
 //! What decodes to a whole picture counts, whatever else is wrong with its file. What decodes in part, one row of a JPEG's
@@ -19,8 +19,9 @@ mod tests;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, GenericImageView, RgbImage};
 
+use crate::domain::region::Place;
 use decode::Decoded;
 pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, MAX_TIME, describe};
 pub use error::VisionError;
@@ -71,13 +72,44 @@ pub struct Prepared {
 /// The bytes are too many, no image of a known format, damaged, or take too long; the picture has too many pixels; the
 /// input's side is not 1 to [`MAX_SIDE_PX`].
 pub fn prepare(bytes: &[u8], input: &Input, limits: &Limits) -> Result<Prepared, VisionError> {
-    let side = u32::try_from(input.px).ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
-    let side = side.ok_or(VisionError::Side { px: input.px })?;
+    let side = side(input)?;
     let Decoded { picture, orientation, damaged } = decode::decode(bytes, limits)?;
     // Turning the small square instead of the whole picture is the same but for rounding: the filter is symmetric.
     let mut square = DynamicImage::ImageRgb8(resize(&picture, side, side)?);
     square.apply_orientation(orientation);
     Ok(Prepared { pixels: normalise(square.as_bytes(), input), damaged })
+}
+
+/// Decodes one image, cuts regions out of it as it is shown upright, and squashes and normalises each like a picture of its own:
+/// for each place, in their order, what [`prepare`] gives of such a picture.
+///
+/// # Errors
+/// As [`prepare`]; of a single region that it lies outside of the picture.
+pub fn prepare_regions(
+    bytes: &[u8],
+    places: &[Place],
+    input: &Input,
+    limits: &Limits,
+) -> Result<Vec<Result<Prepared, VisionError>>, VisionError> {
+    let side = side(input)?;
+    let Decoded { picture, orientation, damaged } = decode::decode(bytes, limits)?;
+    let mut upright = DynamicImage::ImageRgb8(picture);
+    upright.apply_orientation(orientation);
+    let picture = upright.into_rgb8();
+    let (width, height) = picture.dimensions();
+    let prepare = |place: &Place| {
+        let crop = place.crop(width, height).ok_or(VisionError::Outside { width, height })?;
+        let region = picture.view(crop.x, crop.y, crop.width, crop.height).to_image();
+        let square = resize(&region, side, side)?;
+        Ok(Prepared { pixels: normalise(square.as_raw(), input), damaged })
+    };
+    Ok(places.iter().map(prepare).collect())
+}
+
+/// The side of a backbone's square, in pixels.
+fn side(input: &Input) -> Result<u32, VisionError> {
+    let side = u32::try_from(input.px).ok().filter(|side| (1..=MAX_SIDE_PX).contains(side));
+    side.ok_or(VisionError::Side { px: input.px })
 }
 
 /// Decodes one image, whole or in part, and says what it is.

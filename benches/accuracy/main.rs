@@ -105,7 +105,7 @@ fn compare(data: &Data, draws: &[usize], train: &[usize], rest: &[usize], what: 
             measured.add(data, &fitted, rest, seconds)?;
             refined.add(data, &fitted, &others, seconds)?;
             let start = Instant::now();
-            let plain = data.fit(&drawn, train, FitOptions { epochs: 0 })?;
+            let plain = data.fit(&drawn, train, FitOptions { epochs: 0, ..FitOptions::default() })?;
             ridge.add(data, &plain, &others, start.elapsed().as_secs_f64())?;
         }
         println!("  {labels} labels, {missed} draws miss a class");

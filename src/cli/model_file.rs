@@ -62,6 +62,7 @@ fn card(published: &Published, spec: &BackboneSpec, format: Format) -> Value {
                 "name": head.from_name,
                 "labels": head.to_name,
                 "control": head.control,
+                "scope": head.scope,
                 "kind": head.kind,
                 "classes": head.classes,
                 "source": head.source,

@@ -10,7 +10,7 @@ use super::HouseArgs;
 use super::house;
 use crate::config::Settings;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::LabelConfig;
+use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::model::{Backbone, BackboneChoice, DeviceChoice, load_backbone};
 use crate::models::{Card, Published, Serving, VersionFile, starter::Starter};
 
@@ -31,7 +31,7 @@ pub struct ModelArgs {
 
 /// A model ready to predict, with the backbone it stands on.
 pub struct Model {
-    /// The heads it answers for; of a file, as its card says.
+    /// The heads of whole images it answers for; of a file, as its card says.
     pub config: LabelConfig,
     pub serving: Serving,
     /// `None` where only the built-in starter answers for a project.
@@ -87,6 +87,7 @@ async fn of_project(id: ProjectId, args: &HouseArgs) -> anyhow::Result<Model> {
             Some(published) => house.models.file(id, published.number).await?,
             None => Bytes::new(),
         };
+        let (config, serving) = of_images(config, serving)?;
         Ok(Model { config, serving, published, bytes, backbone })
     };
     let model = model.await;
@@ -141,7 +142,22 @@ async fn of_file(published: Published, bytes: Bytes, settings: &Settings) -> any
     let config = LabelConfig { heads, ignored: Vec::new() };
     let published = Arc::new(published);
     let serving = Serving::of(Arc::clone(&published), &config);
+    let (config, serving) = of_images(config, serving)?;
     Ok(Model { config, serving, published: Some(published), bytes, backbone })
+}
+
+/// Leaves out the heads of regions and says so: commands look at whole images.
+fn of_images(config: LabelConfig, mut serving: Serving) -> anyhow::Result<(LabelConfig, Serving)> {
+    let mut is_kept = config.heads.iter().map(HeadSpec::is_of_image);
+    serving.heads.retain(|_| is_kept.next() == Some(true));
+    let (config, left_out) = config.of_images();
+    if config.heads.is_empty() {
+        bail!("the model only answers about regions of images, which only the server does");
+    }
+    for name in left_out {
+        eprintln!("left out: `{name}` answers about regions of images, which only the server does");
+    }
+    Ok((config, serving))
 }
 
 /// The built-in backbone a file names, else the one of the settings, which may be a file.

@@ -8,7 +8,7 @@ use anyhow::Context;
 use super::folder::{LabelledFolder, SPLIT};
 use super::format::print;
 use crate::domain::ids::ProjectId;
-use crate::domain::label_config::{ChoiceKind, Control};
+use crate::domain::label_config::{ChoiceKind, Control, Scope};
 use crate::eval::{accuracy, wilson};
 use crate::model::{
     BackboneChoice, DeviceChoice, Features, FitOptions, Fitted, Targets, TrainingSet, fit, load_backbone,
@@ -69,6 +69,7 @@ impl StarterCommand {
             from_name: "weather".to_owned(),
             to_name: "image".to_owned(),
             control: Control::Choices,
+            scope: Scope::Image,
             kind: ChoiceKind::Single,
             classes: folder.table.classes,
             paths: Vec::new(),

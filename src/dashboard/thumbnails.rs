@@ -121,7 +121,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
     let row = inner.storage.tasks(project.id, &[task]).await?.pop();
     let row = row.ok_or_else(|| Refusal::not_found("task", name))?;
     let config = inner.training.label_config(project.label_config.as_deref().unwrap_or_default());
-    let head = config.ok().and_then(|config| config.heads.iter().find(|head| !head.skip).cloned());
+    let head = config.ok().and_then(|config| config.main_head().cloned());
     let key = head.map_or_else(|| "image".to_owned(), |head| head.image_key);
     let task = Task { id: row.id, data: row.data, created_at: row.created_at };
     let source = match task.image_source(&key) {

@@ -1,5 +1,6 @@
 //! Annotations: one person's answer to one task, and what it teaches a head.
 
+mod of_regions;
 mod rename;
 mod unused;
 
@@ -8,11 +9,12 @@ use std::borrow::Cow;
 use super::field::{FieldError, Record};
 use super::ids::{AnnotationId, TaskId};
 use super::label_config::{ChoiceKind, Control, HeadSpec, MAX_CLASSES};
+use super::region::is_of_a_part;
 pub use rename::{Rename, RenameError, command as rename_command};
 use serde_json::{Number, Value};
 pub use unused::{Unused, UnusedAnswers, Why};
 
-/// Most regions kept of one annotation; a whole-image label config makes at most one per head.
+/// Most items kept of one annotation: of whole images a label config makes at most one per head, and people draw some hundreds.
 pub const MAX_REGIONS: usize = 10_000;
 
 /// Why an annotation can't be used.
@@ -30,8 +32,9 @@ pub struct Annotation {
     pub id: AnnotationId,
     /// The task it answers.
     pub task: TaskId,
-    /// Its regions that answer a [`Control`], as sent, at most [`MAX_REGIONS`]. Boxes, masks and texts of other
-    /// tags, which may be megabytes, are dropped on arrival: Label Studio keeps them.
+    /// Its items that answer a [`Control`], as sent, at most [`MAX_REGIONS`], and the boxes and ellipses that such an answer is
+    /// about where it does not hold their place itself. Masks, texts and boxes of other tags, which may be megabytes, are
+    /// dropped on arrival: Label Studio keeps them.
     pub result: Vec<Value>,
     /// The task was skipped: the answer teaches nothing.
     pub was_cancelled: bool,
@@ -95,12 +98,7 @@ impl Annotation {
         Ok(Self {
             id,
             task,
-            result: regions
-                .iter()
-                .filter(|region| control(region).is_some())
-                .take(MAX_REGIONS)
-                .cloned()
-                .collect(),
+            result: of_regions::kept(regions),
             was_cancelled: record.flag("was_cancelled")?,
             ground_truth: record.flag("ground_truth")?,
             created_at,
@@ -125,7 +123,8 @@ impl Annotation {
         !self.was_cancelled && !self.result.iter().any(answers)
     }
 
-    /// What this annotation teaches a head; `None` is nothing.
+    /// What this annotation teaches a head of whole images; `None` is nothing. What it says of regions,
+    /// [`Annotation::region_targets`] tells.
     ///
     /// Of several regions with the head's name the first counts, the one Label Studio's editor shows. A rating of 0 is none.
     /// Choices may be given as names or nested paths, by alias or by value, also as numbers. A single head learns only
@@ -135,23 +134,37 @@ impl Annotation {
     /// nested choices stands for its children; one of a taxonomy stands for itself, and where only leaves may be chosen it
     /// is unknown.
     pub fn target(&self, head: &HeadSpec) -> Option<Target> {
-        if self.was_cancelled || !self.shows(head) {
+        if self.was_cancelled || !head.is_of_image() || !self.shows(head) {
             return None;
         }
-        let named: Vec<Named> =
-            choices(self.region(head)?)?.iter().map(|choice| named(choice, head)).collect();
-        match head.kind {
-            ChoiceKind::Single => single(&named).map(Target::Single),
-            ChoiceKind::Multiple => multiple(&named, head.classes.len()).map(Target::Multiple),
-        }
+        read(self.answers(head).next()?, head)
+    }
+}
+
+/// What an item teaches the head it answers.
+fn read(item: &Value, head: &HeadSpec) -> Option<Target> {
+    let named: Vec<Named> = choices(item)?.iter().map(|choice| named(choice, head)).collect();
+    match head.kind {
+        ChoiceKind::Single => single(&named).map(Target::Single),
+        ChoiceKind::Multiple => multiple(&named, head.classes.len()).map(Target::Multiple),
     }
 }
 
 impl Annotation {
-    /// The region that answers a head: of several the first.
-    fn region(&self, head: &HeadSpec) -> Option<&Value> {
-        let mut regions = self.result.iter().filter(|region| control(region) == Some(head.control));
-        regions.find(|region| text(region, "from_name") == Some(&head.from_name))
+    /// The items that bear a head's name and type.
+    fn items<'a>(&'a self, head: &'a HeadSpec) -> impl Iterator<Item = &'a Value> {
+        let items = self.result.iter().filter(|item| control(item) == Some(head.control));
+        items.filter(|item| text(item, "from_name") == Some(&head.from_name))
+    }
+
+    /// Those that answer it: for whole images the first that is not about a part of it, for regions all.
+    fn answers<'a>(&'a self, head: &'a HeadSpec) -> impl Iterator<Item = &'a Value> {
+        let of_image = head.is_of_image();
+        self.items(head).filter(move |item| !of_image || !is_of_a_part(item)).take(if of_image {
+            1
+        } else {
+            MAX_REGIONS
+        })
     }
 
     /// The region that answers a question by whose choices others are shown.

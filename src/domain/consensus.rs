@@ -2,9 +2,11 @@
 
 use super::annotation::{Annotation, Target};
 use super::label_config::HeadSpec;
+use super::region::Place;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// What the annotations of one task teach a head together; `None` is nothing.
+/// What the annotations of one task teach a head of whole images together; `None` is nothing.
 ///
 /// The newest ground truth decides alone. Otherwise each annotation has one vote: for a single head the
 /// class with most votes wins, for a multiple head each class by itself, as its sigmoid is fitted by
@@ -12,7 +14,30 @@ use std::cmp::Reverse;
 /// the head, have no vote. The order of the slice doesn't matter.
 pub fn consensus(annotations: &[Annotation], head: &HeadSpec) -> Option<Target> {
     let voters = annotations.iter().filter_map(|annotation| Some((annotation, annotation.target(head)?)));
-    let mut votes: Vec<(&Annotation, Target)> = voters.collect();
+    agreed(voters.collect(), head)
+}
+
+/// What the annotations of one task teach a head of regions: each region's place with its label.
+///
+/// The newest ground truth that says anything decides alone which regions there are. Otherwise each annotation's regions count,
+/// and what several say of exactly the same place is agreed on as in [`consensus`].
+pub fn region_labels(annotations: &[Annotation], head: &HeadSpec) -> Vec<(Place, Target)> {
+    let said = annotations.iter().map(|annotation| (annotation, annotation.region_targets(head)));
+    let mut said: Vec<_> = said.filter(|(_, regions)| !regions.is_empty()).collect();
+    said.sort_by_key(|(annotation, _)| Reverse((annotation.updated_at, annotation.id)));
+    if let Some(truth) = said.iter().position(|(annotation, _)| annotation.ground_truth) {
+        said = vec![said.swap_remove(truth)];
+    }
+    let mut votes: BTreeMap<_, (Place, Vec<(&Annotation, Target)>)> = BTreeMap::new();
+    for (annotation, regions) in said {
+        for (place, target) in regions {
+            votes.entry(place.bytes()).or_insert((place, Vec::new())).1.push((annotation, target));
+        }
+    }
+    votes.into_values().filter_map(|(place, votes)| Some((place, agreed(votes, head)?))).collect()
+}
+
+fn agreed(mut votes: Vec<(&Annotation, Target)>, head: &HeadSpec) -> Option<Target> {
     votes.sort_by_key(|(annotation, _)| Reverse((annotation.updated_at, annotation.id)));
     if let Some((_, truth)) = votes.iter().find(|(annotation, _)| annotation.ground_truth) {
         return Some(truth.clone());
@@ -128,6 +153,40 @@ mod tests {
         assert_eq!(consensus(&three, &head), Some(Target::Multiple(vec![true, true, true])));
         let tied = [says(1, &[0, 1]), says(2, &[1, 2])];
         assert_eq!(consensus(&tied, &head), Some(Target::Multiple(vec![false, true, true])));
+    }
+
+    #[test]
+    fn regions_are_agreed_on_by_their_place() {
+        let xml = r#"<View><Image name="i" value="$i"/><Choices name="c" toName="i" perRegion="true">
+            <Choice value="0"/><Choice value="1"/><Choice value="2"/></Choices></View>"#;
+        let head = LabelConfig::parse(xml).unwrap().heads.remove(0);
+        let item = |left: usize, class: usize| {
+            json!({"type": "choices", "from_name": "c",
+                "value": {"x": left, "y": 0, "width": 10, "height": 10, "choices": [class.to_string()]}})
+        };
+        let says = |id: i64, regions: &[(usize, usize)]| Annotation {
+            result: regions.iter().map(|(left, class)| item(*left, *class)).collect(),
+            ..says(id, &[])
+        };
+        let labels = |annotations: &[Annotation]| {
+            let places: Vec<Place> = [0, 20, 40].map(|left| Place::of(&item(left, 0)).unwrap()).to_vec();
+            let labels = region_labels(annotations, &head).into_iter();
+            let mut labels: Vec<(usize, usize)> = labels
+                .filter_map(|(place, target)| {
+                    Some((places.iter().position(|known| *known == place)?, target.as_index()?))
+                })
+                .collect();
+            labels.sort_unstable();
+            labels
+        };
+        let people = [says(1, &[(0, 1), (20, 2)]), says(2, &[(0, 1)]), says(3, &[(0, 0), (40, 0)])];
+        assert_eq!(labels(&people), [(0, 1), (1, 2), (2, 0)]);
+        assert_eq!(labels(&[says(1, &[(0, 1)]), says(2, &[(0, 2)])]), [(0, 2)], "the newest breaks a tie");
+        let truths =
+            [truth(says(1, &[(20, 0)])), truth(says(2, &[(0, 2)])), truth(says(3, &[])), says(4, &[(0, 1)])];
+        assert_eq!(labels(&truths), [(0, 2)]);
+        assert_eq!(labels(&[skipped(says(1, &[(0, 1)]))]), []);
+        assert_eq!(consensus(&people, &head), None);
     }
 
     fn any_annotations() -> impl Strategy<Value = Vec<Annotation>> {

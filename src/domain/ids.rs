@@ -46,6 +46,11 @@ impl ContentHash {
         Self(digest)
     }
 
+    /// The digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest as 64 lower-case hexadecimal characters.
     pub fn to_hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,6 +1,6 @@
 //! Label configs: from Label Studio's XML to the heads this backend trains.
 //!
-//! Every `<Choices>`, `<Taxonomy>` or `<Rating>` that labels an `<Image>` as a whole is one head. Tag and attribute names are read
+//! Every `<Choices>`, `<Taxonomy>` or `<Rating>` that labels an `<Image>`, as a whole or region by region, is one head. Tag and attribute names are read
 //! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
 //! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
@@ -14,6 +14,7 @@ mod dropped;
 mod heads;
 mod rating;
 mod required;
+mod scope;
 mod visible;
 mod written;
 mod xml;
@@ -24,6 +25,7 @@ pub use control::Control;
 pub use dropped::{Dropped, alike};
 pub use heads::MAX_HEADS;
 pub use required::with_answers_required;
+pub use scope::{RegionCondition, Scope};
 pub use visible::{Condition, visible};
 pub use written::{ClassesError, of_classes};
 pub use xml::{MAX_ATTRIBUTES, MAX_CONFIG_BYTES, MAX_DEPTH, MAX_NAMESPACES, MAX_NODES};
@@ -98,12 +100,18 @@ pub struct HeadSpec {
     /// Which control tag it is.
     #[serde(default)]
     pub control: Control,
+    /// What one answer is about.
+    #[serde(default)]
+    pub scope: Scope,
+    /// Of a head with [`Scope::Region`]: a person is asked only about regions that meet all of these.
+    #[serde(default)]
+    pub regions: Vec<RegionCondition>,
     /// Name of the `<Image>`.
     pub to_name: String,
     /// Key of the image in a task's data, without the `$`; or its address around such variables, with `$`, as
     /// [`Task::image_source`](crate::domain::task::Task::image_source) takes it.
     pub image_key: String,
-    /// One class per image, or any number.
+    /// One class per image or region, or any number.
     pub kind: ChoiceKind,
     /// At least two, in document order.
     pub classes: Vec<Class>,
@@ -217,6 +225,9 @@ impl HeadSpec {
         // The digest of a `<Choices>` is that of versions that knew no other control tag.
         if !self.control.is_choices() {
             feed(&mut hasher, self.control.tag());
+        }
+        if !self.scope.is_image() {
+            feed(&mut hasher, "perRegion");
         }
         hasher.finalize().to_hex().to_string()
     }

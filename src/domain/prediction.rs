@@ -1,8 +1,11 @@
 //! Predictions in Label Studio's form.
 
+mod of_regions;
+
 use std::borrow::Cow;
 
 use super::label_config::{ChoiceKind, Class, Control, HeadSpec, visible};
+pub use of_regions::{RegionAnswers, prediction_with_regions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -169,7 +172,7 @@ impl From<&Class> for ChoiceValue {
 impl Prediction {
     /// Builds the prediction of one image from each head's calibrated probabilities, one per class.
     ///
-    /// Heads with `model_skip`, heads whose [`Decision`] fails, and questions that a person would not see by what is decided of
+    /// These are heads of whole images: [`prediction_with_regions`] adds what is said of regions. Heads with `model_skip`, heads whose [`Decision`] fails, and questions that a person would not see by what is decided of
     /// others say nothing; `None` where all do. `threshold` is for heads without one of their own.
     pub fn new(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Option<Self> {
         let spoken = heads.iter().filter(|(head, _)| !head.skip);
@@ -203,9 +206,7 @@ pub fn seen(decided: &[(&HeadSpec, Decision)]) -> Vec<bool> {
 
 /// [`Prediction::new`] as JSON; `[]`, Label Studio's "no prediction for this task", where no head speaks.
 pub fn prediction_json(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Value {
-    Prediction::new(heads, version, threshold)
-        .and_then(|prediction| serde_json::to_value(prediction).ok())
-        .unwrap_or_else(|| Value::Array(Vec::new()))
+    prediction_with_regions(heads, &[], version, threshold)
 }
 
 /// A head that chose nothing has no region: the editor itself never writes an empty one.

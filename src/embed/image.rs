@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EmbedError, Embedded, Wanted, as_stored};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
+use crate::domain::region::Place;
 use crate::inference::Inference;
 use crate::labelstudio::Media;
 use crate::storage::{Embedding, NewEmbedding, Storage, StorageError};
 use crate::turns::{Asker, Turns};
-use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Limits, Prepared, VisionError};
+use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Input, Limits, Prepared, VisionError};
 
 /// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
 const CACHE_BYTES: u64 = 48 * 1024 * 1024;
@@ -37,14 +38,36 @@ const DECODE_MEMORY_MB: u32 = 512;
 /// Images that are decoded or run, for each thread: while one is run the next is decoded. All others wait for their turn.
 const LOOKED_AT_A_THREAD: usize = 2;
 
-/// Address of an image within a project, as a digest: data URIs are long.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(pub ProjectId, [u8; 32]);
+/// Address of an image within a project, as a digest: data URIs are long. With the place of a region of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub project: ProjectId,
+    pub source: [u8; 32],
+    place: Option<[u8; 41]>,
+}
 
 impl Key {
-    pub fn of(wanted: &Wanted) -> Self {
-        Self(wanted.project, *blake3::hash(wanted.source.as_bytes()).as_bytes())
+    /// The keys of what is wanted, in its order.
+    pub fn all(wanted: &[Wanted]) -> Vec<Self> {
+        let mut keys: Vec<Self> = Vec::with_capacity(wanted.len());
+        for (index, Wanted { project, source, place, .. }) in wanted.iter().enumerate() {
+            // Regions of one image share its address.
+            let before = index.checked_sub(1).map(|before| (&wanted[before].source, keys[before].source));
+            let digest = match before.filter(|(same, _)| Arc::ptr_eq(same, source)) {
+                Some((_, digest)) => digest,
+                None => *blake3::hash(source.as_bytes()).as_bytes(),
+            };
+            keys.push(Self { project: *project, source: digest, place: place.map(|place| place.bytes()) });
+        }
+        keys
     }
+}
+
+/// What an embedding is kept under: the image's hash, of a region the digest of that and its place.
+pub(super) fn kept_under(hash: ContentHash, place: Option<Place>) -> ContentHash {
+    let digest =
+        |place: Place| blake3::Hasher::new().update(hash.as_bytes()).update(&place.bytes()).finalize();
+    place.map_or(hash, |place| ContentHash::new(*digest(place).as_bytes()))
 }
 
 pub(super) struct Images {
@@ -96,32 +119,48 @@ impl Images {
         }
     }
 
-    /// Embeddings of the addresses the database knows, in order.
+    /// Embeddings of the addresses the database knows, of whole images or of regions of them, in order.
     pub async fn stored(
         &self,
         project: ProjectId,
-        sources: &[&str],
+        wanted: &[&Wanted],
     ) -> Result<Vec<Option<Arc<Embedded>>>, StorageError> {
-        let images = self.storage.images(project, sources).await?;
-        let hashes: Vec<ContentHash> = images.iter().flatten().map(|image| image.content_hash).collect();
+        let mut sources: Vec<&Arc<str>> = wanted.iter().map(|wanted| &wanted.source).collect();
+        sources.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        let addresses: Vec<&str> = sources.iter().map(|source| source.as_ref()).collect();
+        let images = self.storage.images(project, &addresses).await?;
+        let mut at = 0;
+        let images = wanted.iter().map(|wanted| {
+            at += usize::from(!Arc::ptr_eq(sources[at], &wanted.source));
+            images[at].as_ref().map(|image| image.content_hash)
+        });
+        let images: Vec<Option<ContentHash>> = images.collect();
+        let known = images.iter().zip(wanted);
+        let hashes: Vec<ContentHash> =
+            known.filter_map(|(hash, wanted)| Some(kept_under((*hash)?, wanted.place))).collect();
         let mut vectors = self.storage.embeddings(&hashes, self.fingerprint()).await?.into_iter();
-        let found = images.iter().map(|image| {
-            let hash = image.as_ref()?.content_hash;
+        let found = images.iter().map(|hash| {
+            let hash = (*hash)?;
             let Embedding { vector, damaged } = vectors.next().flatten()?;
             Some(Arc::new(Embedded { hash, vector, damaged }))
         });
         Ok(found.collect())
     }
 
-    /// Embeds one image, unless its caller hangs up before its download has begun.
+    /// Embeds one image, or regions of one, unless its caller hangs up before its download has begun.
     pub async fn embed_unless(
         &self,
         hung_up: &CancellationToken,
         asker: Asker,
-        wanted: Wanted,
-    ) -> Result<Arc<Embedded>, Arc<EmbedError>> {
-        let (task, begun) = (wanted.task, AtomicBool::new(false));
-        let mut embedding = pin!(self.embed(asker, wanted, &begun));
+        wanted: &[Wanted],
+    ) -> Vec<Result<Arc<Embedded>, Arc<EmbedError>>> {
+        let begun = AtomicBool::new(false);
+        let mut embedding = pin!(async {
+            match wanted {
+                [whole] if whole.place.is_none() => vec![self.embed(asker, whole, &begun).await],
+                regions => self.embed_regions(asker, regions, &begun).await,
+            }
+        });
         tokio::select! {
             biased;
             () = hung_up.cancelled() => {}
@@ -129,7 +168,10 @@ impl Images {
         }
         match begun.load(Ordering::Relaxed) {
             true => embedding.await,
-            false => Err(Arc::new(EmbedError::Abandoned { task })),
+            false => wanted
+                .iter()
+                .map(|wanted| Err(Arc::new(EmbedError::Abandoned { task: wanted.task })))
+                .collect(),
         }
     }
 
@@ -137,20 +179,24 @@ impl Images {
     async fn embed(
         &self,
         asker: Asker,
-        wanted: Wanted,
+        wanted: &Wanted,
         begun: &AtomicBool,
     ) -> Result<Arc<Embedded>, Arc<EmbedError>> {
-        let key = Key::of(&wanted);
+        let key = Key::all(std::slice::from_ref(wanted))[0];
         let embedded = self.recent.try_get_with(key, self.compute(asker, wanted, begun)).await;
         match embedded {
             Ok(embedded) => Ok(embedded),
             Err(shared) => {
-                let busy = matches!(&*shared, EmbedError::Inference { .. });
-                if !busy {
-                    self.failed.insert(key, Arc::clone(&shared)).await;
-                }
+                self.note_failure(key, &shared).await;
                 Err(shared)
             }
+        }
+    }
+
+    /// Remembers that an image could not be had, unless only the network was busy.
+    pub(super) async fn note_failure(&self, key: Key, error: &Arc<EmbedError>) {
+        if !matches!(&**error, EmbedError::Inference { .. }) {
+            self.failed.insert(key, Arc::clone(error)).await;
         }
     }
 
@@ -158,22 +204,38 @@ impl Images {
     async fn compute(
         &self,
         asker: Asker,
-        wanted: Wanted,
+        wanted: &Wanted,
         begun: &AtomicBool,
     ) -> Result<Arc<Embedded>, EmbedError> {
-        let Wanted { project, task, source, credentials } = wanted;
-        let place = self.media.place(asker, Some(task), &source).await?;
-        begun.store(true, Ordering::Relaxed);
-        let bytes = self.media.fetch_at(place, Some(task), &source, credentials.as_ref()).await?;
-        let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
+        let (bytes, hash) = self.fetch(asker, wanted, begun).await?;
         let stored = self.storage.embeddings(&[hash], self.fingerprint()).await.unwrap_or_default();
         let Embedding { vector, damaged } = match stored.into_iter().next().flatten() {
             Some(known) => known,
-            None => self.look_at(asker, task, bytes, hash).await?,
+            None => self.look_at(asker, wanted.task, bytes, hash).await?,
         };
-        let seen = [(source.as_str(), hash)];
-        self.store(self.storage.put_images(project, &seen, (self.now)())).await;
+        self.note_seen(wanted, hash).await;
         Ok(Arc::new(Embedded { hash, vector, damaged }))
+    }
+
+    /// Downloads an image.
+    pub(super) async fn fetch(
+        &self,
+        asker: Asker,
+        wanted: &Wanted,
+        begun: &AtomicBool,
+    ) -> Result<(Bytes, ContentHash), EmbedError> {
+        let Wanted { task, source, credentials, .. } = wanted;
+        let place = self.media.place(asker, Some(*task), source).await?;
+        begun.store(true, Ordering::Relaxed);
+        let bytes = self.media.fetch_at(place, Some(*task), source, credentials.as_ref()).await?;
+        let hash = ContentHash::new(*blake3::hash(&bytes).as_bytes());
+        Ok((bytes, hash))
+    }
+
+    /// Keeps which content was found at an address.
+    pub(super) async fn note_seen(&self, wanted: &Wanted, hash: ContentHash) {
+        let seen = [(wanted.source.as_ref(), hash)];
+        self.store(self.storage.put_images(wanted.project, &seen, (self.now)())).await;
     }
 
     /// What can't be stored is still predicted, and looked at again another time; that is said once until it works again.
@@ -196,11 +258,21 @@ impl Images {
         bytes: Bytes,
         hash: ContentHash,
     ) -> Result<Embedding, EmbedError> {
-        let turn = self.looks.wait(asker).await;
-        let Prepared { pixels, damaged } = self.decode(task, bytes).await?;
+        let _turn = self.looks.wait(asker).await;
+        let prepared = self.decode(task, bytes, vision::prepare).await?;
+        self.run(task, prepared, hash).await
+    }
+
+    /// Runs what was prepared of an image or a region, and stores the embedding under `hash`.
+    pub(super) async fn run(
+        &self,
+        task: TaskId,
+        prepared: Prepared,
+        hash: ContentHash,
+    ) -> Result<Embedding, EmbedError> {
+        let Prepared { pixels, damaged } = prepared;
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
-        drop(turn);
         let vector = as_stored(vector);
         let new = [NewEmbedding { hash, vector: &vector, damaged }];
         self.store(self.storage.put_embeddings(self.fingerprint(), &new, (self.now)())).await;
@@ -208,8 +280,19 @@ impl Images {
         Ok(Embedding { vector, damaged })
     }
 
-    /// Decodes one image off the async threads, within the memory there is for all that are decoded.
-    async fn decode(&self, task: TaskId, bytes: Bytes) -> Result<Prepared, EmbedError> {
+    /// Turns at being decoded and run.
+    pub(super) fn looks(&self) -> &Turns {
+        &self.looks
+    }
+
+    /// Decodes one image off the async threads, within the memory there is for all that are decoded; `prepare` is what is made
+    /// of it.
+    pub(super) async fn decode<T: Send + 'static>(
+        &self,
+        task: TaskId,
+        bytes: Bytes,
+        prepare: impl FnOnce(&[u8], &Input, &Limits) -> Result<T, VisionError> + Send + 'static,
+    ) -> Result<T, EmbedError> {
         let shutting_down = |_| EmbedError::ShuttingDown;
         let decoder = Arc::clone(&self.decoders).acquire_owned().await.map_err(shutting_down)?;
         let header = bytes.clone();
@@ -221,7 +304,7 @@ impl Images {
         let (limits, inference) = (self.limits, self.inference.clone());
         let decode = move || {
             let started = Instant::now();
-            let prepared = vision::prepare(&bytes, &input, &limits);
+            let prepared = prepare(&bytes, &input, &limits);
             inference.note_decoding(started.elapsed());
             // What it holds is free when it ends, not when nobody waits for it any more.
             drop((memory, decoder));
@@ -235,7 +318,7 @@ impl Images {
         }))
     }
 
-    fn fingerprint(&self) -> &str {
+    pub(super) fn fingerprint(&self) -> &str {
         &self.inference.backbone().spec().fingerprint
     }
 }

@@ -57,6 +57,12 @@ pub fn near_copies(values: &[f32], dim: usize, hashes: &[ContentHash]) -> Vec<us
     (0..n).map(|row| root(&mut groups, row)).collect()
 }
 
+/// Group of each row by content alone: rows of one content share a number.
+pub fn same_content(hashes: &[ContentHash]) -> Vec<usize> {
+    let mut first: HashMap<ContentHash, usize> = HashMap::new();
+    hashes.iter().enumerate().map(|(index, hash)| *first.entry(*hash).or_insert(index)).collect()
+}
+
 /// Makes one group of two rows' groups; its number is its least row.
 fn join(groups: &mut [usize], a: usize, b: usize) {
     let (a, b) = (root(groups, a), root(groups, b));
@@ -121,5 +127,6 @@ mod tests {
         let values = [row(1), row(2), vec![0.0; DIM], vec![0.0; DIM]].concat();
         assert_eq!(near_copies(&values, DIM, &[hash(1), hash(1), hash(2), hash(3)]), [0, 0, 2, 3]);
         assert!(near_copies(&[], DIM, &[]).is_empty());
+        assert_eq!(same_content(&[hash(3), hash(1), hash(3), hash(1), hash(2)]), [0, 1, 0, 1, 4]);
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /predict`: one entry per task, in order; a task that can't be predicted gets `[]` and a logged reason.
 
+mod regions;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,9 +17,10 @@ use super::openapi::PROTOCOL;
 use super::shapes;
 use super::tasks::Tasks;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::domain::label_config::{HeadSpec, LabelConfig};
-use crate::domain::prediction::prediction_json;
+use crate::domain::label_config::{HeadSpec, LabelConfig, Scope};
+use crate::domain::prediction::prediction_with_regions;
 use crate::domain::project::ProjectRef;
+use crate::domain::region::Region;
 use crate::domain::task::Task;
 use crate::embed::Wanted;
 use crate::labelstudio::BasicCredentials;
@@ -45,20 +48,25 @@ pub struct PredictRequest {
     params: Value,
 }
 
-/// What stands beside the tasks: the project's password for images on http hosts.
+/// What stands beside the tasks: the project's password for images on http hosts, and what the editor asks about.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is only described: what stands there is taken as it comes")]
 struct Params {
+    /// `{"result": [..]}`: regions that were just drawn; without it those of the tasks are answered about.
+    #[schema(value_type = Object, required = false)]
+    context: Option<Value>,
     #[schema(required = false)]
     login: Option<String>,
     #[schema(required = false)]
     password: Option<String>,
 }
 
-/// One image a head looks at.
+/// One image, or a region of one, that a head looks at.
 struct Look {
     task: usize,
     head: usize,
+    /// Index of the region among those of the task.
+    region: Option<usize>,
     wanted: Wanted,
 }
 
@@ -84,6 +92,7 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<P
     let project = ProjectRef::from_json(&request.project);
     let id = project.as_ref().map_or(ProjectId(0), |project| project.id);
     let credentials = credentials(&request.params);
+    let context = request.params.get("context").cloned().unwrap_or_default();
     let xml = match request.label_config.filter(|xml| !xml.trim().is_empty()) {
         Some(xml) => xml,
         None => known_config(&state, id).await?,
@@ -93,7 +102,9 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<P
         state.training.saw_project(Sighting::new(project, xml));
     }
     let results = match config {
-        Ok(config) => predict_tasks(&state, id, &config, &tasks, credentials).await?,
+        Ok(config) => {
+            predict_tasks(&state, id, &config, Asked { tasks: &tasks, context, credentials }).await?
+        }
         Err(error) => {
             tracing::warn!(project = %id, tasks = tasks.len(), %error, "nothing to predict");
             metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "label_config")
@@ -121,13 +132,20 @@ fn credentials(params: &Value) -> Option<BasicCredentials> {
     Some(BasicCredentials { login: text("login")?, password: text("password").unwrap_or_default().into() })
 }
 
+/// What is asked about.
+struct Asked<'a> {
+    tasks: &'a [Value],
+    context: Value,
+    credentials: Option<BasicCredentials>,
+}
+
 async fn predict_tasks(
     state: &State,
     project: ProjectId,
     config: &Arc<LabelConfig>,
-    tasks: &[Value],
-    credentials: Option<BasicCredentials>,
+    asked: Asked<'_>,
 ) -> Result<Vec<Value>, ApiError> {
+    let Asked { tasks, context, credentials } = asked;
     // One snapshot for the whole request: a retrain meanwhile never mixes two versions in one answer.
     let serving = state.models.announced(project, config);
     if serving.heads.iter().all(Option::is_none) {
@@ -137,16 +155,17 @@ async fn predict_tasks(
         return Ok(vec![json!([]); tasks.len()]);
     }
     let parsed: Vec<Option<Task>> = tasks.iter().enumerate().map(|(index, task)| read(index, task)).collect();
-    let looks = looks(project, config, &serving, &parsed, credentials.as_ref());
+    let regions = regions::of_tasks(project, config, tasks, &context);
+    let looks = looks(project, config, &serving, (&parsed, &regions), credentials.as_ref());
     let wanted = looks.iter().map(|look| look.wanted.clone()).collect();
     let batch = state.embedder.embed_within(LONGEST_WAIT, wanted).await?;
 
-    let mut probabilities: Vec<Vec<Option<Vec<f32>>>> = vec![vec![None; config.heads.len()]; tasks.len()];
+    let mut said: Vec<Said> = tasks.iter().map(|_| Said::default()).collect();
     for (look, embedded) in looks.iter().zip(batch) {
         let Some(head) = &serving.heads[look.head] else { continue };
         match embedded {
             Ok(embedded) => match head.probabilities(&embedded.vector) {
-                Ok(row) => probabilities[look.task][look.head] = Some(row),
+                Ok(row) => said[look.task].note(look, row),
                 Err(error) => unpredicted(look, "model", &error.to_string()),
             },
             Err(error) => unpredicted(look, "image", &error.to_string()),
@@ -154,15 +173,30 @@ async fn predict_tasks(
     }
     let named: Vec<TaskId> = parsed.iter().flatten().map(|task| task.id).filter(|task| task.0 > 0).collect();
     state.queue.asked(project, &serving.version, named.into_iter());
-    let results = probabilities.iter().map(|heads| {
+    let results = said.into_iter().zip(&regions).map(|(said, regions)| {
         let known: Vec<(&HeadSpec, &[f32])> =
-            config.heads.iter().zip(heads).filter_map(|(spec, row)| Some((spec, row.as_deref()?))).collect();
-        if known.is_empty() {
-            return json!([]);
-        }
-        prediction_json(&known, &serving.version, state.score_threshold)
+            said.images.iter().map(|(head, row)| (&config.heads[*head], row.as_slice())).collect();
+        let answers = regions::answers(config, regions, said.regions);
+        prediction_with_regions(&known, &answers, &serving.version, state.score_threshold)
     });
     Ok(results.collect())
+}
+
+/// What heads, by index, say of one task: probabilities of each class.
+#[derive(Default)]
+struct Said {
+    images: Vec<(usize, Vec<f32>)>,
+    /// With the region's index before.
+    regions: Vec<(usize, usize, Vec<f32>)>,
+}
+
+impl Said {
+    fn note(&mut self, look: &Look, row: Vec<f32>) {
+        match look.region {
+            None => self.images.push((look.head, row)),
+            Some(region) => self.regions.push((region, look.head, row)),
+        }
+    }
 }
 
 fn read(index: usize, task: &Value) -> Option<Task> {
@@ -174,16 +208,16 @@ fn read(index: usize, task: &Value) -> Option<Task> {
         .ok()
 }
 
-/// Every image to look at: one for each task and head that has a model.
+/// Every image and region to look at: one for each task, or region of it that is asked about, and head that has a model.
 fn looks(
     project: ProjectId,
     config: &LabelConfig,
     serving: &Serving,
-    tasks: &[Option<Task>],
+    (tasks, regions): (&[Option<Task>], &[Vec<Region>]),
     credentials: Option<&BasicCredentials>,
 ) -> Vec<Look> {
     let mut looks = Vec::with_capacity(tasks.len());
-    for (index, task) in tasks.iter().enumerate() {
+    for (index, (task, regions)) in tasks.iter().zip(regions).enumerate() {
         let Some(task) = task else { continue };
         for (head, spec) in config.heads.iter().enumerate() {
             if spec.skip || serving.heads[head].is_none() {
@@ -191,13 +225,16 @@ fn looks(
             }
             match task.image_source(&spec.image_key) {
                 Ok(source) => {
-                    let wanted = Wanted {
-                        project,
-                        task: task.id,
-                        source: source.into_owned(),
-                        credentials: credentials.cloned(),
+                    let source: Arc<str> = source.into();
+                    let places = match spec.scope {
+                        Scope::Image => vec![(None, None)],
+                        Scope::Region => regions::asked_by(spec, regions),
                     };
-                    looks.push(Look { task: index, head, wanted });
+                    looks.extend(places.into_iter().map(|(region, place)| {
+                        let (source, credentials) = (Arc::clone(&source), credentials.cloned());
+                        let wanted = Wanted { project, task: task.id, source, place, credentials };
+                        Look { task: index, head, region, wanted }
+                    }));
                 }
                 Err(error) => {
                     metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);

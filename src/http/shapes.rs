@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 /// One task's prediction, as Label Studio stores it.
 #[derive(Serialize, ToSchema)]
 pub struct Prediction {
-    /// One region for each head that chose something.
+    /// One region for each head of whole images that chose something. Behind them each region of the task that was answered
+    /// about: its items as they were sent, and answers with the same `id`, whose `value` has the region's place beside the choice.
     result: Vec<Region>,
     /// 0 to 1, low where a person should look.
     score: f64,
@@ -97,6 +98,8 @@ pub struct PoolProgress {
 pub struct ServingHead {
     from_name: String,
     classes: Vec<String>,
+    /// `image`: about whole images; `region`: about regions of them.
+    scope: String,
     /// `own`, `starter` or `nothing`.
     served_by: String,
     /// What it takes before something can be predicted.
@@ -113,6 +116,9 @@ pub struct HeadCard {
     /// `taxonomy` or `rating`. Left out for `choices`.
     #[schema(required = false)]
     control: String,
+    /// `region`. Left out for heads of whole images.
+    #[schema(required = false)]
+    scope: String,
     /// `single` or `multiple`.
     kind: String,
     classes: Vec<String>,

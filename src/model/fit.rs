@@ -30,7 +30,7 @@ use super::head::{Activation, Head};
 use super::{Features, Group, ModelError};
 use crate::domain::ids::ContentHash;
 use crate::eval::calibration::{self as calibration_of, CalibrationBin};
-use crate::eval::copies::near_copies;
+use crate::eval::copies::{near_copies, same_content};
 use crate::eval::{Evaluation, confusion};
 use folds::Folds;
 use link::Link;
@@ -54,7 +54,7 @@ pub struct TrainingSet {
     /// `n x dim`
     pub features: Features,
     pub targets: Targets,
-    /// Content of each row's image, so that the same picture never stands on both sides of a fold.
+    /// Content of each row's image, or of the image its region is of, so that the same picture never stands on both sides of a fold.
     pub hashes: Vec<ContentHash>,
 }
 
@@ -63,11 +63,14 @@ pub struct TrainingSet {
 pub struct FitOptions {
     /// Most epochs of the gradient refinement; 0 leaves the ridge solution as it is.
     pub epochs: usize,
+    /// Whether rows are regions of pictures. Regions of one picture then stay on one side of every fold, and no others are kept
+    /// together for being alike: over the regions of each picture everything would be a copy of everything.
+    pub of_regions: bool,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        Self { epochs: refine::MAX_EPOCHS }
+        Self { epochs: refine::MAX_EPOCHS, of_regions: false }
     }
 }
 
@@ -279,7 +282,10 @@ fn fit_as_told(
     check_embeddings(pool, "project's images", groups)?;
     let mut scaling = Scaling::of(pool, groups)?;
     let mut rows = scaling.apply(&set.features);
-    let copies = near_copies(&scaling.standardised(&rows), set.features.dim, &set.hashes);
+    let copies = match options.of_regions {
+        true => same_content(&set.hashes),
+        false => near_copies(&scaling.standardised(&rows), set.features.dim, &set.hashes),
+    };
     let folds = Folds::new(&set.targets, &copies);
 
     let weights = evidence::weights(&rows, &scaling, &set.targets)?;

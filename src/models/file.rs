@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec};
+use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, Scope};
 use crate::eval::Evaluation;
 use crate::eval::calibration::CalibrationBin;
 use crate::model::{Fitted, Head, ModelError};
@@ -79,6 +79,9 @@ pub struct HeadCard {
     /// Which control tag it answers; absent for `<Choices>`, the only one of versions of older programs.
     #[serde(default, skip_serializing_if = "Control::is_choices")]
     pub control: Control,
+    /// What it classifies; absent for whole images, the only scope of versions of older programs.
+    #[serde(default, skip_serializing_if = "Scope::is_image")]
+    pub scope: Scope,
     pub kind: ChoiceKind,
     /// Class names, in the order of the head's outputs.
     pub classes: Vec<String>,
@@ -152,6 +155,7 @@ impl HeadCard {
             from_name: spec.from_name.clone(),
             to_name: spec.to_name.clone(),
             control: spec.control,
+            scope: spec.scope,
             kind: spec.kind,
             classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
             paths: paths(spec),
@@ -177,6 +181,8 @@ impl HeadCard {
         HeadSpec {
             from_name: self.from_name.clone(),
             control: self.control,
+            scope: self.scope,
+            regions: Vec::new(),
             to_name: self.to_name.clone(),
             image_key: IMAGE_KEY.to_owned(),
             kind: self.kind,

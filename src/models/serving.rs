@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::starter::Starter;
+use super::starter::{Starter, VERSION_PREFIX};
 use super::{Published, Snapshot, UNTRAINED};
-use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig, Scope};
 use crate::model::{Head, ModelError};
 
 /// Hexadecimal digits that tell label configs apart in the name of a version.
@@ -74,7 +74,11 @@ impl Serving {
             from_name: spec.from_name.clone(),
             classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
             served_by: head.as_ref().map_or("nothing", ServingHead::source),
-            missing: head.is_none().then_some("labelled images of at least two classes"),
+            scope: spec.scope,
+            missing: head.is_none().then_some(match spec.scope {
+                Scope::Image => "labelled images of at least two classes",
+                Scope::Region => "labelled regions of at least two classes",
+            }),
             unlearnt_classes: head.as_ref().map(|head| head.unlearnt(spec)).unwrap_or_default(),
         });
         heads.collect()
@@ -86,6 +90,8 @@ impl Serving {
 pub struct HeadStanding {
     pub from_name: String,
     pub classes: Vec<String>,
+    /// Whether it is about whole images or about regions of them.
+    pub scope: Scope,
     /// `own`, `starter` or `nothing`.
     pub served_by: &'static str,
     /// What it takes before something can be predicted.
@@ -124,13 +130,13 @@ pub fn published_name(name: &str) -> &str {
 }
 
 impl ServingHead {
-    /// The published head of this name and kind, if they still share a class: a label config may have changed
+    /// The published head of this name, kind and scope, if they still share a class: a label config may have changed
     /// since the training.
     fn published(published: &Arc<Published>, spec: &HeadSpec) -> Option<Self> {
         let cards = &published.file.card.heads;
         let index = cards.iter().position(|card| card.from_name == spec.from_name)?;
         let card = &cards[index];
-        if card.kind != spec.kind {
+        if card.kind != spec.kind || card.scope != spec.scope {
             return None;
         }
         let own: HashMap<&str, usize> =
@@ -192,6 +198,20 @@ impl ServingHead {
     }
 }
 
+/// Whether a prediction's version is one that this program gives, of whatever project.
+pub fn is_own_name(name: &str) -> bool {
+    let name = published_name(name);
+    let is_digits = |text: &str, of: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(of);
+    let of_training = name.strip_prefix('v').and_then(|rest| rest.split_once('-'));
+    name == UNTRAINED
+        || name.strip_prefix(VERSION_PREFIX).is_some_and(|digest| is_digits(digest, u8::is_ascii_hexdigit))
+        || of_training.is_some_and(|(number, digest)| {
+            is_digits(number, u8::is_ascii_digit)
+                && digest.len() == 12
+                && is_digits(digest, u8::is_ascii_hexdigit)
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +227,18 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(published_name(name), published);
+        }
+        for name in [
+            "v3-1f0c9a7be2d4",
+            "v3-1f0c9a7be2d4-09af.12",
+            "untrained",
+            "starter-09af77aa",
+            "starter-09af77aa-1f0c",
+        ] {
+            assert!(is_own_name(name), "{name}");
+        }
+        for name in ["", "v", "v3", "yolo-v8", "v3-1f0c", "vx-1f0c9a7be2d4", "starter-", "1f0c9a7be2d4"] {
+            assert!(!is_own_name(name), "{name}");
         }
         let anew = asked_anew("v3-1f0c9a7be2d4", "09af77");
         assert_eq!(published_name(&anew), "v3-1f0c9a7be2d4");

@@ -78,9 +78,9 @@ impl Starter {
     }
 
     /// For each class of the label config the starter's class it means; `None` unless every class means one and
-    /// no two the same.
+    /// no two the same, of whole images.
     pub fn columns(&self, spec: &HeadSpec) -> Option<Vec<usize>> {
-        if spec.kind != ChoiceKind::Single {
+        if spec.kind != ChoiceKind::Single || !spec.is_of_image() {
             return None;
         }
         let mut columns = Vec::with_capacity(spec.classes.len());

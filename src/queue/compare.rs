@@ -67,7 +67,8 @@ fn compare(pool: &Embeddings, config: &LabelConfig, before: &Serving, after: &Se
     for place in &places {
         pool.row(*place, &mut row);
         let heads = config.heads.iter().zip(before.heads.iter().zip(&after.heads));
-        for (spec, pair) in heads.filter(|(spec, _)| spec.image_key == pool.image_key()) {
+        let heads = heads.filter(|(spec, _)| spec.is_of_image() && spec.image_key == pool.image_key());
+        for (spec, pair) in heads {
             let (Some(before), Some(after)) = pair else { continue };
             let (Some(before), Some(after)) = (answer(before, spec, &row), answer(after, spec, &row)) else {
                 continue;

@@ -218,7 +218,8 @@ impl Queue {
                     wanted.push(Wanted {
                         project,
                         task: task.id,
-                        source: source.into_owned(),
+                        source: source.into(),
+                        place: None,
                         credentials: None,
                     });
                 }
@@ -278,11 +279,14 @@ pub(super) fn config_of(row: &Project) -> Result<LabelConfig, QueueError> {
         .map_err(|error| QueueError::NoHead { project: row.id, problem: error.to_string() })
 }
 
-/// The task variable whose image is ranked: that of the first head that is not skipped.
+/// The task variable whose image is ranked. Where all questions are about regions, whole images are still compared with each other.
 pub(super) fn image_key(project: ProjectId, config: &LabelConfig) -> Result<String, QueueError> {
-    let head = config.heads.iter().find(|head| !head.skip);
     let problem = || "every question has `model_skip`".to_owned();
-    Ok(head.ok_or_else(|| QueueError::NoHead { project, problem: problem() })?.image_key.clone())
+    Ok(config
+        .main_head()
+        .ok_or_else(|| QueueError::NoHead { project, problem: problem() })?
+        .image_key
+        .clone())
 }
 
 fn record(task: Task) -> TaskRecord {

@@ -10,7 +10,7 @@ use super::embedded::Embeddings;
 use super::fill::image_key;
 use super::{Queue, QueueError, lock};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::LabelConfig;
+use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::projection::{Projection, Rows};
 use crate::storage::TaskState;
 
@@ -122,7 +122,8 @@ impl Queue {
         let head = head.to_owned();
         let answers = move || {
             let mut heads = config.heads.iter().zip(&serving.heads);
-            let Some((spec, Some(head))) = heads.find(|(spec, _)| spec.from_name == head) else {
+            let is_it = |spec: &HeadSpec| spec.from_name == head && spec.is_of_image();
+            let Some((spec, Some(head))) = heads.find(|(spec, _)| is_it(spec)) else {
                 return Vec::new();
             };
             let mut row = vec![0.0; embeddings.dim()];

@@ -202,11 +202,11 @@ impl Order {
         }
     }
 
-    /// The heads that look at the pool's image and have a model.
+    /// The heads that look at the pool's whole image and have a model.
     fn heads(&self, key: &str) -> Vec<(&HeadSpec, &ServingHead)> {
         let heads = self.config.heads.iter().zip(&self.serving.heads);
         heads
-            .filter(|(spec, _)| !spec.skip && spec.image_key == key)
+            .filter(|(spec, _)| !spec.skip && spec.is_of_image() && spec.image_key == key)
             .filter_map(|(spec, head)| Some((spec, head.as_ref()?)))
             .collect()
     }

@@ -179,7 +179,11 @@ impl Queue {
         project: &Project,
         writer: &mut Writer,
     ) -> Result<(usize, Duration), QueueError> {
-        let ranking = self.rank(project.id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
+        let mut ranking = self.rank(project.id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
+        if config_of(project)?.asks_about_regions() {
+            // Label Studio asks nothing about a task that has a row of the order, so that its regions would get no answer.
+            ranking.tasks.clear();
+        }
         let (tasks, worked) = self.write_order(project, writer, &ranking).await?;
         tracing::info!(project = %project.id, version = ranking.version, tasks, strategy = ranking.strategy.name(),
             duration_ms = worked.as_millis() as u64, "Label Studio serves tasks in this version's order");

@@ -136,7 +136,8 @@ fn head_review(card: &HeadCard, rounds: &[Arc<Published>], pool: &Embeddings) ->
     }
 }
 
-/// Compares the rounds of one head, as far back as it had the same classes.
+/// Compares the rounds of one head, as far back as it had the same classes. What a head of regions would say of whole images tells
+/// nothing: of it only the accuracies are compared.
 fn stop(card: &HeadCard, rounds: &[Arc<Published>], pool: &Embeddings) -> StopHint {
     let same = |version: &Arc<Published>| {
         let cards = &version.file.card.heads;
@@ -145,7 +146,7 @@ fn stop(card: &HeadCard, rounds: &[Arc<Published>], pool: &Embeddings) -> StopHi
     };
     let rounds: Vec<(Arc<Published>, usize)> = rounds.iter().map_while(same).collect();
     let step = pool.len().div_ceil(FIXED_SET).max(1);
-    let places: Vec<usize> = (0..pool.len()).step_by(step).collect();
+    let places: Vec<usize> = (0..pool.len()).step_by(step).filter(|_| card.scope.is_image()).collect();
     let features = pool.features(&places);
     let says: Vec<Vec<Vec<f32>>> = rounds
         .iter()

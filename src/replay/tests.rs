@@ -35,7 +35,7 @@ fn collection() -> Collection {
 }
 
 fn schedule() -> Schedule {
-    let fit = FitOptions { epochs: 0 };
+    let fit = FitOptions { epochs: 0, ..FitOptions::default() };
     Schedule { first: 6, batch: 12, rounds: 2, seeds: 3, fit, random_share: None }
 }
 

@@ -1,13 +1,14 @@
-//! From annotations to numbers: the agreed label of each task beside its image's embedding.
+//! From annotations to numbers: the agreed label of each task, or of each region, beside its picture's embedding.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Training, TrainingError};
 use crate::domain::annotation::{Annotation, Target, UnusedAnswers};
-use crate::domain::consensus::consensus;
+use crate::domain::consensus::{consensus, region_labels};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, Control, HeadSpec, LabelConfig};
+use crate::domain::region::Place;
 use crate::domain::task::Task;
 use crate::embed::{Embedded, Wanted};
 use crate::model::{Features, Targets, TrainingSet};
@@ -61,15 +62,13 @@ impl Training {
         let mut missing = Vec::new();
         let mut labelled: std::collections::BTreeSet<TaskId> = std::collections::BTreeSet::new();
         for spec in config.heads.iter().filter(|spec| !spec.skip) {
-            let targets: Vec<(TaskId, Target)> = by_task
-                .iter()
-                .filter_map(|(task, annotations)| Some((*task, consensus(annotations, spec)?)))
-                .collect();
-            if let Some(waits_for) = waiting_for(spec, targets.iter().map(|(_, target)| target)) {
+            let targets: Vec<Label> =
+                by_task.iter().flat_map(|(task, annotations)| labels(*task, annotations, spec)).collect();
+            if let Some(waits_for) = waiting_for(spec, targets.iter().map(|label| &label.target)) {
                 missing.push((spec.from_name.as_str(), waits_for));
                 continue;
             }
-            labelled.extend(targets.iter().map(|(task, _)| *task));
+            labelled.extend(targets.iter().map(|label| label.task));
             let (set, of_rows) = self.training_set(project, spec, &targets, &tasks).await?;
             heads.push(HeadData { set, tasks: of_rows, spec: spec.clone() });
         }
@@ -88,14 +87,16 @@ impl Training {
         &self,
         project: ProjectId,
         spec: &HeadSpec,
-        targets: &[(TaskId, Target)],
+        targets: &[Label],
         tasks: &HashMap<TaskId, Task>,
     ) -> Result<(TrainingSet, Vec<TaskId>), TrainingError> {
         let mut wanted = Vec::with_capacity(targets.len());
         let mut labels = Vec::with_capacity(targets.len());
-        for (id, target) in targets {
+        let mut before: Option<(TaskId, Arc<str>)> = None;
+        for Label { task: id, place, target } in targets {
+            let shared = before.as_ref().filter(|(task, _)| task == id).map(|(_, source)| Arc::clone(source));
             let source = match tasks.get(id).map(|task| task.image_source(&spec.image_key)) {
-                Some(Ok(source)) => source.into_owned(),
+                Some(Ok(source)) => shared.unwrap_or_else(|| Arc::from(source)),
                 Some(Err(error)) => {
                     tracing::warn!(%project, %error, "labelled task left out of training");
                     continue;
@@ -105,7 +106,8 @@ impl Training {
                     continue;
                 }
             };
-            wanted.push(Wanted { project, task: *id, source, credentials: None });
+            before = Some((*id, Arc::clone(&source)));
+            wanted.push(Wanted { project, task: *id, source, place: *place, credentials: None });
             labels.push((*id, target));
         }
         let batch = self.0.embedder.embed(wanted).await?;
@@ -137,6 +139,23 @@ impl Training {
         }
         Ok((assemble(self.0.embedder.spec().dim(), spec, &rows), of_rows))
     }
+}
+
+/// What people agreed on for a task's image, or for a region of it.
+struct Label {
+    task: TaskId,
+    place: Option<Place>,
+    target: Target,
+}
+
+/// The labels that the annotations of one task give a head: at most one of the whole image, or one of each region.
+fn labels(task: TaskId, annotations: &[Annotation], spec: &HeadSpec) -> Vec<Label> {
+    if spec.is_of_image() {
+        let target = consensus(annotations, spec);
+        return target.into_iter().map(|target| Label { task, place: None, target }).collect();
+    }
+    let regions = region_labels(annotations, spec).into_iter();
+    regions.map(|(place, target)| Label { task, place: Some(place), target }).collect()
 }
 
 /// What a head learns from, of images as the embedder gives them (`dim` numbers each) and their agreed labels.
@@ -217,13 +236,15 @@ fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::label_config::Class;
+    use crate::domain::label_config::{Class, Scope};
 
     fn spec(kind: ChoiceKind) -> HeadSpec {
         let class = |name: &str| Class::flat(name.to_owned());
         HeadSpec {
             from_name: "weather".to_owned(),
             control: Control::Choices,
+            scope: Scope::Image,
+            regions: Vec::new(),
             to_name: "image".to_owned(),
             image_key: "image".to_owned(),
             kind,

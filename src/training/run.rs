@@ -149,8 +149,11 @@ impl Training {
     }
 }
 
-/// Labels of a single-choice head that are probably wrong.
+/// Labels of a single-choice head that are probably wrong. Of regions they are not told: a task does not say which is meant.
 fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
+    if !data.spec.is_of_image() {
+        return Vec::new();
+    }
     let (Targets::Single { classes, labels } | Targets::Ordered { classes, labels }) = &data.set.targets
     else {
         return Vec::new();
@@ -168,8 +171,11 @@ fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
     found.map(card).collect()
 }
 
-/// Groups of labelled tasks that are near-copies of each other.
+/// Groups of labelled tasks that are near-copies of each other; of regions none is looked for.
 fn near_copies(data: &HeadData, fitted: &Fitted) -> Vec<Vec<TaskId>> {
+    if !data.spec.is_of_image() {
+        return Vec::new();
+    }
     let mut groups: BTreeMap<usize, Vec<TaskId>> = BTreeMap::new();
     for (task, group) in data.tasks.iter().zip(&fitted.copies) {
         groups.entry(*group).or_default().push(*task);

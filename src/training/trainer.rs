@@ -117,7 +117,10 @@ fn fit_heads(
     cancelled: &AtomicBool,
 ) -> Fits {
     let fits = dataset.heads.iter().map(|head| {
-        fit(&head.set, dataset.pool.as_ref(), groups, options, &mut |step| {
+        let of_regions = !head.spec.is_of_image();
+        // The pool holds whole images: they say nothing of how regions lie.
+        let pool = dataset.pool.as_ref().filter(|_| !of_regions);
+        fit(&head.set, pool, groups, &FitOptions { of_regions, ..*options }, &mut |step| {
             progress.send_replace(Some(step));
             if cancelled.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })

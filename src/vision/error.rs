@@ -39,6 +39,8 @@ pub enum VisionError {
     TooSlow { format: &'static str, limit: Duration },
     #[error("the backbone asks for {px} px a side, possible are 1 to {MAX_SIDE_PX}; check the backbone file")]
     Side { px: usize },
+    #[error("the region lies outside of the picture ({width} x {height} px); correct it in Label Studio")]
+    Outside { width: u32, height: u32 },
     #[error("resizing failed: {reason}")]
     Resize { reason: String },
 }

@@ -10,6 +10,7 @@ use super::*;
 
 mod claims;
 mod damaged;
+mod regions;
 mod tiff;
 mod trimmed;
 

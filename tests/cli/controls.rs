@@ -62,3 +62,28 @@ fn a_taxonomy_becomes_a_model_that_answers_with_paths() {
     let card: Value = serde_json::from_slice(&folder.read("model.onnx.json")).unwrap();
     assert_eq!(card["heads"][0]["control"], "taxonomy");
 }
+
+#[test]
+fn questions_about_regions_are_left_out_by_name() {
+    let folder = Folder::new();
+    folder.exported(36);
+    let config = |more: &str| {
+        format!(
+            "<View><Image name=\"image\" value=\"$image\"/><Choices name=\"part\" toName=\"image\" perRegion=\"true\">\
+             <Choice value=\"a\"/><Choice value=\"b\"/></Choices>{more}</View>"
+        )
+    };
+    let weather = "<Choices name=\"weather\" toName=\"image\"><Choice value=\"cloudy\"/><Choice value=\"rain\"/>\
+                   <Choice value=\"sunrise\"/></Choices>";
+    folder.write("both.xml", config(weather).as_bytes());
+    let train = "train --export export.json --images images --out model.safetensors --backbone tiny";
+    let said = folder.advises(&format!("{train} --label-config both.xml"));
+    assert!(said.contains("left out: `part` asks about regions of images"), "{said}");
+    assert!(!said.contains("teach nothing"), "{said}");
+    let card: Value = serde_json::from_slice(&folder.read("model.safetensors.json")).unwrap();
+    let heads = card["heads"].as_array().unwrap();
+    assert_eq!((heads.len(), &heads[0]["name"]), (1, &json!("weather")));
+    folder.write("regions.xml", config("").as_bytes());
+    let said = folder.complains(&format!("{train} --label-config regions.xml"));
+    assert!(said.contains("weather") || said.contains("`part` asks about regions"), "{said}");
+}

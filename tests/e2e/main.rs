@@ -24,6 +24,7 @@ mod outages;
 mod people;
 mod push;
 mod queue;
+mod regions;
 mod several;
 mod sources;
 mod steady;

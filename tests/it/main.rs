@@ -14,5 +14,6 @@ mod openapi;
 mod protocol;
 mod publish;
 mod queue;
+mod regions;
 mod restart;
 mod versions;

@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use weathervane::blobs::{BlobKey, Blobs};
 use weathervane::domain::ids::ProjectId;
-use weathervane::domain::label_config::{ChoiceKind, Control, LabelConfig};
+use weathervane::domain::label_config::{ChoiceKind, Control, LabelConfig, Scope};
 use weathervane::model::{Activation, Head};
 use weathervane::models::{Card, Draft, HeadCard, HeadSource, Models, VersionFile};
 use weathervane::storage::{NewVersion, Storage};
@@ -51,6 +51,7 @@ fn draft(class: usize) -> Draft {
         from_name: "weather".to_owned(),
         to_name: "image".to_owned(),
         control: Control::Choices,
+        scope: Scope::Image,
         kind: ChoiceKind::Single,
         classes: CLASSES.map(str::to_owned).to_vec(),
         paths: Vec::new(),

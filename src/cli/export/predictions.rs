@@ -134,14 +134,20 @@ async fn tasks(house: &House, model: &Model, id: ProjectId) -> anyhow::Result<Lo
             let task = Task::from(record);
             match task.image_source(key) {
                 Ok(source) => {
-                    let source = source.into_owned();
-                    wanted.push(Wanted { project: id, task: task.id, source, credentials: None });
+                    let source = source.into();
+                    wanted.push(Wanted {
+                        project: id,
+                        task: task.id,
+                        source,
+                        place: None,
+                        credentials: None,
+                    });
                     asked.push(task);
                 }
                 Err(error) => looked.skipped.push(error.to_string()),
             }
         }
-        let sources: Vec<String> = wanted.iter().map(|wanted| wanted.source.clone()).collect();
+        let sources: Vec<String> = wanted.iter().map(|wanted: &Wanted| wanted.source.to_string()).collect();
         for ((embedded, task), source) in
             house.embedder.embed(wanted).await?.into_iter().zip(asked).zip(sources)
         {

@@ -159,6 +159,13 @@ fn labels(
     let (mut heads, mut missing) = (Vec::new(), Vec::new());
     let mut without_image = BTreeSet::new();
     for head in config.heads.iter().filter(|head| !head.skip) {
+        if !head.is_of_image() {
+            missing.push(format!(
+                "`{}` asks about regions of images, which only the server learns",
+                head.from_name
+            ));
+            continue;
+        }
         let mut rows = Vec::new();
         for Answered { task, annotations } in tasks {
             let Some(target) = consensus(annotations, head) else { continue };

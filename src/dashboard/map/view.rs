@@ -99,11 +99,10 @@ impl Wish {
         let config = visit.rooms().training.label_config(project.label_config.as_deref().unwrap_or_default());
         let config = config.ok();
         let all = config.iter().flat_map(|config| &config.heads).filter(|head| !head.skip);
-        let all: Vec<HeadSpec> = all.cloned().collect();
-        // The pool holds the image of the first head.
-        let key = all.first().map(|head| head.image_key.clone());
-        let heads: Vec<HeadSpec> =
-            all.into_iter().filter(|head| Some(&head.image_key) == key.as_ref()).collect();
+        // The pool holds that image.
+        let key = config.as_ref().and_then(|config| config.main_head()).map(|head| &head.image_key);
+        let heads = all.filter(|head| head.is_of_image() && Some(&head.image_key) == key);
+        let heads: Vec<HeadSpec> = heads.cloned().collect();
         let head = match self.head.as_deref() {
             None => heads.first().cloned(),
             Some(name) => {

@@ -18,6 +18,7 @@ fn head(n: usize, right: usize) -> HeadCard {
         from_name: "weather".to_owned(),
         to_name: "image".to_owned(),
         control: Default::default(),
+        scope: Default::default(),
         kind: ChoiceKind::Single,
         classes: ["cloudy", "rain", "shine"].map(str::to_owned).to_vec(),
         paths: Vec::new(),

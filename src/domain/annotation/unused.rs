@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{Annotation, Named, choices, control, name, named, rename, text};
 use crate::domain::field::shown;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::domain::label_config::{ChoiceKind, Control, LabelConfig, alike};
+use crate::domain::label_config::{ChoiceKind, Control, HeadSpec, LabelConfig, alike};
+use crate::domain::region::{PlaceError, is_of_a_part};
 
 /// Tasks named for a reason.
 const NAMED_TASKS: usize = 5;
@@ -44,6 +45,10 @@ pub enum Why {
     OnlyAParent,
     /// What was answered is no list of names, and no number where one is asked for.
     Unreadable,
+    /// It is about a region, where the head is about whole images.
+    OfARegion,
+    /// It is about what can't be cut out of the image.
+    Place(PlaceError),
     /// So many reasons, each of fewer answers than any that is told.
     Others(usize),
 }
@@ -70,8 +75,8 @@ impl UnusedAnswers {
         let mut answered: BTreeSet<(&str, usize)> = BTreeSet::new();
         for annotation in annotations {
             for head in &config.heads {
-                let choices = annotation.region(head).and_then(choices).unwrap_or_default();
-                let classes = choices.iter().filter_map(|choice| class(&named(choice, head)));
+                let choices = annotation.answers(head).flat_map(|item| choices(item).unwrap_or_default());
+                let classes = choices.filter_map(|choice| class(&named(choice, head)));
                 answered.extend(classes.map(|class| (head.from_name.as_str(), class)));
             }
             for unused in annotation.unused(config) {
@@ -181,6 +186,13 @@ impl fmt::Display for Unused {
                 write!(f, "`{from_name}` is answered with a group of classes, where one class can be right")
             }
             Why::Unreadable => write!(f, "`{from_name}` is answered with what is no list of names"),
+            Why::OfARegion => {
+                write!(
+                    f,
+                    "`{from_name}` is answered for a region, where the label config asks about whole images"
+                )
+            }
+            Why::Place(problem) => write!(f, "`{from_name}` is answered for {problem}"),
             Why::Others(1) => f.write_str("another reason"),
             Why::Others(reasons) => write!(f, "{reasons} other reasons"),
         }
@@ -208,28 +220,39 @@ impl Annotation {
             }
         }
         for head in config.heads.iter().filter(|head| self.shows(head)) {
-            let Some(region) = self.region(head) else { continue };
-            let Some(choices) = choices(region) else {
-                note(&head.from_name, Why::Unreadable);
-                continue;
-            };
-            let read: Vec<Named> = choices.iter().map(|choice| named(choice, head)).collect();
-            for (choice, _) in choices.iter().zip(&read).filter(|(_, named)| matches!(named, Named::Unknown))
-            {
-                note(&head.from_name, words(choice).map_or(Why::Unreadable, Why::NoSuchClass));
-            }
-            if head.kind == ChoiceKind::Single && !read.iter().any(|named| matches!(named, Named::Unknown)) {
-                let mut classes: Vec<usize> = read.iter().filter_map(class).collect();
-                classes.sort_unstable();
-                classes.dedup();
-                match classes.len() {
-                    0 if !read.is_empty() => note(&head.from_name, Why::OnlyAParent),
-                    0 | 1 => {}
-                    _ => note(&head.from_name, Why::SeveralClasses),
+            if head.is_of_image() {
+                if self.items(head).any(is_of_a_part) {
+                    note(&head.from_name, Why::OfARegion);
                 }
+            } else {
+                for why in self.placed(head).into_iter().filter_map(|(_, place)| place.err()) {
+                    note(&head.from_name, Why::Place(why));
+                }
+            }
+            for item in self.answers(head) {
+                unused_of(item, head, &mut |why| note(&head.from_name, why));
             }
         }
         unused
+    }
+}
+
+/// What of one answer to a head teaches nothing.
+fn unused_of(item: &Value, head: &HeadSpec, note: &mut dyn FnMut(Why)) {
+    let Some(choices) = choices(item) else { return note(Why::Unreadable) };
+    let read: Vec<Named> = choices.iter().map(|choice| named(choice, head)).collect();
+    for (choice, _) in choices.iter().zip(&read).filter(|(_, named)| matches!(named, Named::Unknown)) {
+        note(words(choice).map_or(Why::Unreadable, Why::NoSuchClass));
+    }
+    if head.kind == ChoiceKind::Single && !read.iter().any(|named| matches!(named, Named::Unknown)) {
+        let mut classes: Vec<usize> = read.iter().filter_map(class).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        match classes.len() {
+            0 if !read.is_empty() => note(Why::OnlyAParent),
+            0 | 1 => {}
+            _ => note(Why::SeveralClasses),
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub fn check(tasks: &[Answered], config: &LabelConfig) -> Result<(), ExportError
     let regions = tasks.iter().flat_map(|task| &task.annotations).flat_map(|answer| &answer.result);
     for region in regions {
         let Some(name) = region.get("from_name").and_then(Value::as_str) else { continue };
+        if control(region).is_none() {
+            continue;
+        }
         let choices = choices(region).unwrap_or_default();
         let asked = |head: &&HeadSpec| head.from_name == name && control(region) == Some(head.control);
         match config.heads.iter().find(asked) {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::{Answered, ExportError};
 use crate::domain::annotation::{choices, control, name};
 use crate::domain::field::shown;
-use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, LabelConfig, tell_apart};
+use crate::domain::label_config::{ChoiceKind, Class, Control, HeadSpec, LabelConfig, Scope, tell_apart};
+use crate::domain::region::is_of_a_part;
 use crate::domain::task::many;
 
 /// Endings of image files.
@@ -66,6 +67,8 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let heads = asked.into_iter().map(|(name, asked)| HeadSpec {
         from_name: name.to_owned(),
         control: asked.control,
+        scope: Scope::Image,
+        regions: Vec::new(),
         to_name: asked.to_name,
         image_key: image_key.clone(),
         kind: if asked.multiple { ChoiceKind::Multiple } else { ChoiceKind::Single },
@@ -75,13 +78,6 @@ pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
         when: Vec::new(),
     });
     Ok(LabelConfig { heads: heads.collect(), ignored: Vec::new() })
-}
-
-/// Whether a result is about less than the image: with `perRegion` it holds the region's place beside the answer, with
-/// `perItem` the item's.
-fn is_of_a_part(region: &Value) -> bool {
-    let places = ["x", "points", "vertices", "rle", "item_index"];
-    region.get("value").is_some_and(|value| places.iter().any(|place| value.get(place).is_some()))
 }
 
 fn classes(control: Control, paths: BTreeSet<Vec<String>>) -> Vec<Class> {

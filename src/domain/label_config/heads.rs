@@ -1,7 +1,9 @@
 //! The control tags of a document, as heads.
 
 use super::classes::{self, NameBudget};
-use super::{ChoiceKind, Control, HeadSpec, LabelConfig, LabelConfigError, rating, visible, xml};
+use super::{
+    ChoiceKind, Control, HeadSpec, LabelConfig, LabelConfigError, Scope, rating, scope, visible, xml,
+};
 use crate::domain::field::shown;
 use crate::domain::task::{is_of_variable, variables};
 use roxmltree::{Document, Node};
@@ -86,7 +88,7 @@ fn head(
     objects: &HashMap<&str, Node>,
     budget: &mut NameBudget,
 ) -> Result<(HeadSpec, Vec<String>), String> {
-    whole_image(tag)?;
+    one_picture(tag)?;
     let kind = match control {
         Control::Choices => kind(tag)?,
         // The editor lets a person choose any number of paths, unless it is told how many.
@@ -95,7 +97,14 @@ fn head(
         }
         Control::Taxonomy | Control::Rating => ChoiceKind::Single,
     };
-    let (when, others) = visible::conditions(control, tag);
+    let scope = Scope::of(tag);
+    let ((when, others), regions) = match scope {
+        Scope::Image => (visible::conditions(control, tag), Vec::new()),
+        Scope::Region => {
+            let (regions, others) = scope::conditions(tag);
+            ((Vec::new(), others), regions)
+        }
+    };
     let (to_name, image_key) = image(tag, objects)?;
     let (classes, mut ignored) = match control {
         Control::Choices | Control::Taxonomy => classes::read(control, tag, budget)?,
@@ -108,16 +117,24 @@ fn head(
     ignored.extend(others);
     let skip = xml::is_true(tag, "model_skip");
     let from_name = name.to_owned();
-    let head =
-        HeadSpec { from_name, control, to_name, image_key, kind, classes, score_threshold, skip, when };
+    let head = HeadSpec {
+        from_name,
+        control,
+        scope,
+        regions,
+        to_name,
+        image_key,
+        kind,
+        classes,
+        score_threshold,
+        skip,
+        when,
+    };
     Ok((head, ignored))
 }
 
-/// Refuses what labels less or more than one image, or has no known classes.
-fn whole_image(tag: Node<'_, '_>) -> Result<(), String> {
-    if xml::is_true(tag, "perRegion") {
-        return Err("`perRegion=\"true\"` labels regions; this backend classifies whole images".to_owned());
-    }
+/// Refuses what labels more than one image, or draws, or has no known classes.
+fn one_picture(tag: Node<'_, '_>) -> Result<(), String> {
     if xml::is_true(tag, "perItem") {
         return Err("`perItem=\"true\"` labels items of a list; this backend classifies one image".to_owned());
     }
@@ -133,7 +150,7 @@ fn whole_image(tag: Node<'_, '_>) -> Result<(), String> {
             .to_owned());
     }
     if xml::is_true(tag, "labeling") {
-        return Err("`labeling=\"true\"` labels regions; this backend classifies whole images".to_owned());
+        return Err("`labeling=\"true\"` draws regions; this backend classifies what is there".to_owned());
     }
     if tag.ancestors().any(|above| xml::is(above, "Repeater")) {
         return Err("it stands in a `<Repeater>`; this backend needs a fixed set of choices".to_owned());

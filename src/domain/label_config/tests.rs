@@ -1,5 +1,6 @@
 mod hostile;
 mod rating;
+mod regions;
 mod taxonomy;
 
 use super::*;
@@ -117,10 +118,6 @@ fn a_class_is_found_by_alias_and_by_value() {
 fn what_this_backend_cannot_classify_is_refused_with_the_reason() {
     let two = r#"<Choice value="a"/><Choice value="b"/></Choices>"#;
     for (choices, reason) in [
-        (
-            format!(r#"<Choices name="n" toName="image" perRegion="true">{two}"#),
-            "`perRegion=\"true\"` labels regions; this backend classifies whole images",
-        ),
         (
             format!(r#"<Choices name="n" toName="image" perItem="true">{two}"#),
             "`perItem=\"true\"` labels items of a list; this backend classifies one image",

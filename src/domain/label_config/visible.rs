@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use roxmltree::Node;
 
-use super::{Control, HeadSpec, plain, xml};
+use super::{Control, HeadSpec, Scope, plain, xml};
 use crate::domain::field::shown;
 
 /// When a head is shown to a person.
@@ -60,9 +60,12 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
     for head in heads.iter_mut() {
         head.when.retain(|condition| {
             let parent = known.iter().find(|parent| parent.from_name == condition.tag && !parent.skip);
-            let why = match parent.map(|parent| parent.control) {
-                Some(Control::Choices | Control::Taxonomy) => return true,
-                Some(Control::Rating) => "is a `<Rating>`, of which the editor tells no choice",
+            let why = match parent.map(|parent| (parent.scope, parent.control)) {
+                Some((Scope::Region, _)) => "asks about regions",
+                Some((Scope::Image, Control::Choices | Control::Taxonomy)) => return true,
+                Some((Scope::Image, Control::Rating)) => {
+                    "is a `<Rating>`, of which the editor tells no choice"
+                }
                 None => "is no question that is learnt",
             };
             let tag = shown(&condition.tag);

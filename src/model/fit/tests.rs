@@ -90,8 +90,10 @@ fn hashes(n: usize) -> Vec<ContentHash> {
 }
 
 fn train(set: &TrainingSet, epochs: usize) -> Fitted {
-    fit(set, None, &groups(), &FitOptions { epochs }, &mut |_| ControlFlow::Continue(()))
-        .unwrap_or_else(|error| panic!("{error}"))
+    fit(set, None, &groups(), &FitOptions { epochs, ..FitOptions::default() }, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn first(row: &[f32]) -> usize {

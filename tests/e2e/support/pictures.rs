@@ -90,11 +90,21 @@ fn drawings(class: &'static str, first_seed: u32, count: usize) -> Vec<Picture> 
         .collect()
 }
 
-/// Grey clouds, dark streaks, a sun in the blue, a sun at the horizon.
 fn draw(class: &str, seed: u32) -> Vec<u8> {
+    png(&drawn(class, seed))
+}
+
+pub fn png(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).expect("an encodable picture");
+    bytes.into_inner()
+}
+
+/// 160 x 120 px: grey clouds, dark streaks, a sun in the blue, a sun at the horizon.
+pub fn drawn(class: &str, seed: u32) -> RgbImage {
     let (width, height) = (160, 120);
     let sun = (40.0 + (seed % 8) as f32 * 10.0, if class == "shine" { 30.0 } else { 75.0 });
-    let picture = RgbImage::from_fn(width, height, |x, y| {
+    RgbImage::from_fn(width, height, |x, y| {
         let noise = (x.wrapping_mul(7) ^ y.wrapping_mul(13) ^ seed.wrapping_mul(31)) % 16;
         let down = y as f32 / height as f32;
         let is_sun = (x as f32 - sun.0).hypot(y as f32 - sun.1) < 14.0;
@@ -108,8 +118,5 @@ fn draw(class: &str, seed: u32) -> Vec<u8> {
             _ => [120.0 + 130.0 * down, 60.0 + 90.0 * down, 90.0 - 50.0 * down],
         };
         Rgb(colour.map(|value| (value as u8).saturating_sub(noise as u8)))
-    });
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).expect("an encodable picture");
-    bytes.into_inner()
+    })
 }

@@ -115,6 +115,9 @@ fn to_xml(heads: &[HeadSpec]) -> String {
         if let Some(threshold) = head.score_threshold {
             let _ = write!(xml, r#" model_score_threshold="{threshold}""#);
         }
+        if !head.is_of_image() {
+            xml.push_str(r#" perRegion="true""#);
+        }
         xml.push('>');
         for class in &head.classes {
             let parents = class.path.split_last().map(|(_, parents)| parents).unwrap_or_default();
@@ -148,6 +151,8 @@ fn any_head(index: usize) -> impl Strategy<Value = HeadSpec> {
         move |(name, classes, (single, skip), score_threshold)| HeadSpec {
             from_name: format!("c{index}{name}"),
             control: Control::Choices,
+            scope: if index == 3 { Scope::Region } else { Scope::Image },
+            regions: Vec::new(),
             to_name: format!("i{index}"),
             image_key: format!("key{index}"),
             kind: if single { ChoiceKind::Single } else { ChoiceKind::Multiple },

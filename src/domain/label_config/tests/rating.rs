@@ -24,7 +24,6 @@ fn what_of_a_rating_cannot_be_learnt_is_refused_by_its_name_and_the_rest_works()
         (r#"maxRating="1""#, "`maxRating=\"1\"` is no whole number from 2 to 1000"),
         (r#"maxRating="4.5""#, "`maxRating=\"4.5\"` is no whole number from 2 to 1000"),
         (r#"maxRating="99999""#, "`maxRating=\"99999\"` is no whole number from 2 to 1000"),
-        (r#"perRegion="true""#, "`perRegion=\"true\"` labels regions; this backend classifies whole images"),
     ] {
         let rating = format!(r#"<Rating name="r" toName="image" {attributes}/>"#);
         assert_eq!(

@@ -51,8 +51,7 @@ fn what_of_a_taxonomy_cannot_be_learnt_is_refused_by_its_name() {
             r#"apiUrl="https://me:secret@host/tree.json""#,
             "`apiUrl` loads the choices from elsewhere; this backend needs them in the label config",
         ),
-        (r#"labeling="true""#, "`labeling=\"true\"` labels regions; this backend classifies whole images"),
-        (r#"perRegion="true""#, "`perRegion=\"true\"` labels regions; this backend classifies whole images"),
+        (r#"labeling="true""#, "`labeling=\"true\"` draws regions; this backend classifies what is there"),
         (
             r#"value="$tree""#,
             "`value=\"$tree\"` takes the choices from each task; this backend needs them in the label config",

@@ -86,6 +86,20 @@ fn the_same_picture_for_every_label_gives_a_head_that_knows_nothing() {
 }
 
 #[test]
+fn regions_of_one_picture_are_judged_together_and_others_that_look_alike_are_not() {
+    let mut set = World::new(2, [0.3; 5], 7).single(24);
+    // Rows 0 and 1 are of one picture and look different, rows 2 and 3 are of two and look the same.
+    set.hashes[1] = set.hashes[0];
+    let row = set.features.row(2).to_vec();
+    let dim = set.features.dim;
+    set.features.values[3 * dim..4 * dim].copy_from_slice(&row);
+    let options = FitOptions { of_regions: true, epochs: 0 };
+    let fitted = fit(&set, None, &groups(), &options, &mut |_| ControlFlow::Continue(())).unwrap();
+    let groups = &fitted.copies;
+    assert!(groups[0] == groups[1] && groups[2] != groups[3], "{groups:?}");
+}
+
+#[test]
 fn watching_may_end_a_training() {
     let set = World::new(3, [0.1; 5], 6).single(30);
     let mut seen = Vec::new();
@@ -159,9 +173,14 @@ fn unlabelled_images_teach_where_a_label_a_class_does_not() {
     for seed in 0..5 {
         let mut world = World::new(3, [0.7; 5], 50 + seed);
         let (set, pool) = (world.single(6), world.rows(&[0, 1, 2].repeat(60)));
-        let with_pool =
-            fit(&set, Some(&pool), &groups(), &FitOptions { epochs: 0 }, &mut |_| ControlFlow::Continue(()))
-                .unwrap_or_else(|error| panic!("{error}"));
+        let with_pool = fit(
+            &set,
+            Some(&pool),
+            &groups(),
+            &FitOptions { epochs: 0, ..FitOptions::default() },
+            &mut |_| ControlFlow::Continue(()),
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
         let fitted = train(&set, 0);
         for index in 0..150 {
             let row = world.row(index % 3);
@@ -178,9 +197,13 @@ fn a_pool_of_labelled_images_only_teaches_nothing_twice() {
     let set = World::new(3, [0.5; 5], 60).single(30);
     let of_pool = self_training::unlabelled(&set.features, &set.features);
     assert!(of_pool.is_empty());
-    let with_pool = fit(&set, Some(&set.features), &groups(), &FitOptions { epochs: 0 }, &mut |_| {
-        ControlFlow::Continue(())
-    });
+    let with_pool = fit(
+        &set,
+        Some(&set.features),
+        &groups(),
+        &FitOptions { epochs: 0, ..FitOptions::default() },
+        &mut |_| ControlFlow::Continue(()),
+    );
     assert_eq!(with_pool.unwrap_or_else(|error| panic!("{error}")).head, train(&set, 0).head);
 }
 

@@ -202,7 +202,7 @@ fn a_served_head_says_what_was_trained() {
             refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, link: &link };
         let refined = refine::refine(&start, epochs, &mut |_| ControlFlow::Continue(())).unwrap();
         let logits = &ridge.z * &refined.coefficients;
-        let options = FitOptions { epochs };
+        let options = FitOptions { epochs, ..FitOptions::default() };
         let fitted =
             fit_as_told(&set, None, &groups(), &options, &mut |_| ControlFlow::Continue(())).unwrap();
         let served = Head::from_bytes(&fitted.head.to_bytes().unwrap()).unwrap();
