@@ -67,8 +67,8 @@ async fn regions_are_learnt_from_submits_and_answered_about_wherever_label_studi
     let ids: Vec<i64> = made["task_ids"].as_array().expect("ids").iter().filter_map(Value::as_i64).collect();
     let backend = Backend::start(&stage.label_studio, &[]).await;
     let connected = project.connect(&backend).await;
-    for task in 0..12 {
-        project.answer(ids[task], &both(Some(classes_of(task)))).await;
+    for (task, id) in ids[..12].iter().enumerate() {
+        project.answer(*id, &both(Some(classes_of(task)))).await;
     }
     let version = backend.version_over(project.id, 12).await;
     let shown = backend.project(project.id).await;
