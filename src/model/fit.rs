@@ -256,8 +256,7 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
 /// serve. `watch` is told of every epoch and may end the training. The same input gives the same head.
 ///
 /// Classes in an order are also learnt each by itself, as where each looks its own way: the order serves from 30 labels on, where out of
-/// fold it has no more log loss and no fewer right, and tells more than the most frequent class: where all images of a class are copies
-/// of each other, out of fold tells nothing.
+/// fold it has no more log loss and no fewer right.
 ///
 /// # Errors
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
@@ -279,8 +278,7 @@ pub fn fit(
     }
     let ordered = fit_as_told(set, pool, groups, options, watch)?;
     let (one, other) = (&ordered.evaluation, &apart.evaluation);
-    let is_no_worse = one.log_loss <= other.log_loss && one.accuracy >= other.accuracy;
-    Ok(if is_no_worse && one.accuracy > one.majority { ordered } else { apart })
+    Ok(if one.log_loss <= other.log_loss && one.accuracy >= other.accuracy { ordered } else { apart })
 }
 
 fn fit_as_told(
