@@ -36,7 +36,7 @@ fn an_order_is_learnt_from_fewer_labels_than_classes_by_themselves() {
         set.targets = Targets::Single { classes, labels };
         by_themselves += error(&train(&set, 60), &mut world);
     }
-    assert!(ordered < 0.9 * by_themselves, "{ordered} {by_themselves}");
+    assert!(ordered < 0.8 * by_themselves, "{ordered} {by_themselves}");
 }
 
 #[test]
