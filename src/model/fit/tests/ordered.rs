@@ -30,7 +30,7 @@ fn error(fitted: &Fitted, world: &mut World) -> f64 {
 fn an_order_is_learnt_from_fewer_labels_than_classes_by_themselves() {
     let (mut ordered, mut by_themselves) = (0.0, 0.0);
     for seed in 0..4 {
-        let (mut set, mut world) = line(7, 35, 60 + seed);
+        let (mut set, mut world) = line(7, 21, 60 + seed);
         ordered += error(&train(&set, 60), &mut world);
         let Targets::Ordered { classes, labels } = set.targets else { panic!("ordered") };
         set.targets = Targets::Single { classes, labels };
