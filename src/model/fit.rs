@@ -58,10 +58,6 @@ pub struct TrainingSet {
     pub hashes: Vec<ContentHash>,
 }
 
-/// Labels from which an order of classes is learnt as such: it is measured from there on (docs/BENCHMARKS.md), and with a dozen labels
-/// the bell is so wide that it names stars between those that were given.
-const ORDER_FROM: usize = 30;
-
 /// How to train.
 #[derive(Clone, Copy, Debug)]
 pub struct FitOptions {
@@ -255,8 +251,7 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
 /// scale the features, and the unlabelled ones take part with guessed labels. Without a row in it the labelled rows
 /// serve. `watch` is told of every epoch and may end the training. The same input gives the same head.
 ///
-/// Classes in an order are also learnt each by itself, as where each looks its own way: the order serves from 30 labels on, where out of
-/// fold it has no more log loss and no fewer right.
+/// Classes in an order are also learnt each by itself, as where each looks its own way: the less log loss out of fold wins.
 ///
 /// # Errors
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
@@ -267,18 +262,12 @@ pub fn fit(
     options: &FitOptions,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, FitError> {
-    let Targets::Ordered { classes, labels } = &set.targets else {
-        return fit_as_told(set, pool, groups, options, watch);
-    };
+    let ordered = fit_as_told(set, pool, groups, options, watch)?;
+    let Targets::Ordered { classes, labels } = &set.targets else { return Ok(ordered) };
     let targets = Targets::Single { classes: *classes, labels: labels.clone() };
     let apart = TrainingSet { targets, ..set.clone() };
     let apart = fit_as_told(&apart, pool, groups, options, watch)?;
-    if labels.len() < ORDER_FROM {
-        return Ok(apart);
-    }
-    let ordered = fit_as_told(set, pool, groups, options, watch)?;
-    let (one, other) = (&ordered.evaluation, &apart.evaluation);
-    Ok(if one.log_loss <= other.log_loss && one.accuracy >= other.accuracy { ordered } else { apart })
+    Ok(if apart.evaluation.log_loss < ordered.evaluation.log_loss { apart } else { ordered })
 }
 
 fn fit_as_told(
