@@ -40,6 +40,27 @@ fn an_order_is_learnt_from_fewer_labels_than_classes_by_themselves() {
 }
 
 #[test]
+fn a_class_between_others_is_found_without_a_label() {
+    let (mut set, mut world) = line(5, 60, 70);
+    let Targets::Ordered { labels, .. } = &set.targets else { panic!("ordered") };
+    let kept: Vec<usize> = (0..labels.len()).filter(|row| labels[*row] != 2).collect();
+    let labels = kept.iter().map(|row| labels[*row]).collect();
+    let values = kept.iter().flat_map(|row| set.features.row(*row).to_vec()).collect();
+    set = TrainingSet {
+        features: Features { dim: DIM, values },
+        targets: Targets::Ordered { classes: 5, labels },
+        hashes: hashes(kept.len()),
+    };
+    let options = FitOptions { epochs: 60 };
+    let fitted = fit_as_told(&set, None, &groups(), &options, &mut |_| ControlFlow::Continue(())).unwrap();
+    let answers = (0..50).map(|_| first(&fitted.head.probabilities(&world.row(2)).unwrap()));
+    let (there, near) = answers.fold((0, 0), |(there, near), class| {
+        (there + usize::from(class == 2), near + usize::from(class.abs_diff(2) <= 1))
+    });
+    assert!(there > 5 && near > 40, "{there} and {near} of 50");
+}
+
+#[test]
 fn an_order_that_images_do_not_show_is_left_alone() {
     let mut world = World::new(4, [0.8; 5], 75);
     let set = world.single(40);
