@@ -2,7 +2,6 @@
 
 mod calibrating;
 mod learning;
-mod ordered;
 mod refusals;
 mod solving;
 
