@@ -133,6 +133,7 @@ struct Inner {
     configs: Cache<[u8; 32], Arc<LabelConfig>>,
     sightings: Cache<ProjectId, [u8; 32]>,
     heard: Heard,
+    unsettled: settle::Unsettled,
     /// What of a project's answers teaches nothing, by the label config's digest.
     unused: Cache<(ProjectId, String), Arc<unused::Counted>>,
     counting: Semaphore,
@@ -173,6 +174,7 @@ impl Training {
             configs,
             sightings,
             heard: Heard::default(),
+            unsettled: settle::Unsettled::default(),
             unused: Cache::new(SIGHTINGS),
             counting: Semaphore::new(1),
             said_unused: Cache::new(SIGHTINGS),

@@ -106,8 +106,7 @@ pub async fn label(
     class_of: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<usize> {
     let config = LabelConfig::parse(&client.project_details(project).await?.label_config)?;
-    let head = config.heads.iter().find(|head| head.is_of_image());
-    let head = head.context("the label config asks nothing about whole images")?;
+    let head = config.image_head().context("the label config asks nothing about whole images")?;
     let mut answers = Vec::new();
     for page in 1.. {
         let tasks = client.tasks_page(project, page).await?.tasks;

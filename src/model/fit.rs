@@ -5,7 +5,8 @@
 //! 3. [`ridge`]: kernel ridge on one-hot targets, also for every fold, so that each label is judged by a model that
 //!    never saw it nor its near-copies. The strength is the one that errs least there. [`self_training`]: what it
 //!    guesses of unlabelled images teaches it too.
-//! 4. [`calibration`]: one temperature turns ridge scores into logits.
+//!    Of classes in an order it learns one number.
+//! 4. [`calibration`]: one temperature turns ridge scores into logits; [`steps`]: a bell turns a number into them.
 //! 5. [`refine`]: a Burn module starts from there and follows the cross-entropy as far as the out-of-fold loss
 //!    improves.
 
@@ -13,12 +14,15 @@ mod basis;
 mod calibration;
 mod evidence;
 mod folds;
+mod link;
 mod normal;
 mod refine;
 mod ridge;
 mod scaling;
 mod self_training;
+mod steps;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use faer::Mat;
@@ -30,6 +34,7 @@ use crate::eval::calibration::{self as calibration_of, CalibrationBin};
 use crate::eval::copies::{near_copies, same_content};
 use crate::eval::{Evaluation, confusion};
 use folds::Folds;
+use link::Link;
 use ridge::Ridge;
 use scaling::Scaling;
 
@@ -38,6 +43,8 @@ use scaling::Scaling;
 pub enum Targets {
     /// One class an image.
     Single { classes: usize, labels: Vec<usize> },
+    /// One class an image, of classes in an order.
+    Ordered { classes: usize, labels: Vec<usize> },
     /// For each class whether it applies.
     Multiple { classes: usize, labels: Vec<Vec<bool>> },
 }
@@ -51,6 +58,11 @@ pub struct TrainingSet {
     /// Content of each row's image, or of the image its region is of, so that the same picture never stands on both sides of a fold.
     pub hashes: Vec<ContentHash>,
 }
+
+/// Labelled images, near-copies counted once, from which an order of classes is learnt as such: it is measured from there on
+/// (docs/BENCHMARKS.md). With fewer, or where all images of a class are copies of each other, out of fold tells nothing, and the bell names
+/// stars between those that were given.
+const ORDER_FROM: usize = 30;
 
 /// How to train.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +111,7 @@ pub struct Fitted {
     pub copies: Vec<usize>,
     /// Feature groups and the weight the labels gave each; the weights sum to one.
     pub group_weights: Vec<(String, f32)>,
-    /// Divisor of the ridge scores.
+    /// Divisor of the ridge scores; of classes in an order the variance of the bell, in squared classes.
     pub temperature: f64,
     /// Whether the gradient refinement improved the out-of-fold loss and was kept.
     pub refined: bool,
@@ -130,14 +142,16 @@ impl Targets {
     /// Number of classes.
     pub fn classes(&self) -> usize {
         match self {
-            Self::Single { classes, .. } | Self::Multiple { classes, .. } => *classes,
+            Self::Single { classes, .. } | Self::Ordered { classes, .. } | Self::Multiple { classes, .. } => {
+                *classes
+            }
         }
     }
 
     /// Number of labelled images.
     pub fn len(&self) -> usize {
         match self {
-            Self::Single { labels, .. } => labels.len(),
+            Self::Single { labels, .. } | Self::Ordered { labels, .. } => labels.len(),
             Self::Multiple { labels, .. } => labels.len(),
         }
     }
@@ -149,33 +163,46 @@ impl Targets {
 
     fn activation(&self) -> Activation {
         match self {
-            Self::Single { .. } => Activation::Softmax,
+            Self::Single { .. } | Self::Ordered { .. } => Activation::Softmax,
             Self::Multiple { .. } => Activation::Sigmoid,
         }
     }
 
     fn applies(&self, row: usize, class: usize) -> bool {
         match self {
-            Self::Single { labels, .. } => labels[row] == class,
+            Self::Single { labels, .. } | Self::Ordered { labels, .. } => labels[row] == class,
             Self::Multiple { labels, .. } => labels[row][class],
         }
     }
 
-    /// `n x classes`, 1 where a class applies.
-    fn one_hot(&self) -> Mat<f64> {
-        Mat::from_fn(self.len(), self.classes(), |row, class| f64::from(u8::from(self.applies(row, class))))
+    /// What ridge learns: `n x classes`, 1 where a class applies; of classes in an order `n x 1`, from 0 for the first to 1
+    /// for the last.
+    fn matrix(&self) -> Mat<f64> {
+        match self {
+            Self::Ordered { classes, labels } => {
+                let last = classes.saturating_sub(1).max(1) as f64;
+                Mat::from_fn(labels.len(), 1, |row, _| labels[row] as f64 / last)
+            }
+            _ => Mat::from_fn(self.len(), self.classes(), |row, class| {
+                f64::from(u8::from(self.applies(row, class)))
+            }),
+        }
     }
 
     fn evaluate(&self, probabilities: &[Vec<f32>]) -> Evaluation {
         match self {
-            Self::Single { classes, labels } => Evaluation::single(probabilities, labels, *classes),
+            Self::Single { classes, labels } | Self::Ordered { classes, labels } => {
+                Evaluation::single(probabilities, labels, *classes)
+            }
             Self::Multiple { classes, labels } => Evaluation::multiple(probabilities, labels, *classes),
         }
     }
 
     fn confusion(&self, probabilities: &[Vec<f32>]) -> Vec<Vec<usize>> {
         match self {
-            Self::Single { classes, labels } if *classes <= MAX_CONFUSION_CLASSES => {
+            Self::Single { classes, labels } | Self::Ordered { classes, labels }
+                if *classes <= MAX_CONFUSION_CLASSES =>
+            {
                 confusion(probabilities, labels, *classes)
             }
             _ => Vec::new(),
@@ -184,7 +211,9 @@ impl Targets {
 
     fn calibration(&self, probabilities: &[Vec<f32>]) -> Vec<CalibrationBin> {
         match self {
-            Self::Single { labels, .. } => calibration_of::single(probabilities, labels),
+            Self::Single { labels, .. } | Self::Ordered { labels, .. } => {
+                calibration_of::single(probabilities, labels)
+            }
             Self::Multiple { labels, .. } => calibration_of::multiple(probabilities, labels),
         }
     }
@@ -202,7 +231,9 @@ impl TrainingSet {
         check_embeddings(&self.features, "labelled images", groups)?;
         let classes = self.targets.classes();
         let wrong = match &self.targets {
-            Targets::Single { labels, .. } => labels.iter().copied().find(|label| *label >= classes),
+            Targets::Single { labels, .. } | Targets::Ordered { labels, .. } => {
+                labels.iter().copied().find(|label| *label >= classes)
+            }
             Targets::Multiple { labels, .. } => labels.iter().map(Vec::len).find(|width| *width != classes),
         };
         wrong.map_or(Ok(()), |label| Err(FitError::Label { label, classes }))
@@ -226,9 +257,38 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
 /// scale the features, and the unlabelled ones take part with guessed labels. Without a row in it the labelled rows
 /// serve. `watch` is told of every epoch and may end the training. The same input gives the same head.
 ///
+/// Classes in an order are also learnt each by itself, as where each looks its own way: the order serves where it has no more log loss
+/// out of fold and no fewer right, from 30 distinct images on.
+///
 /// # Errors
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
 pub fn fit(
+    set: &TrainingSet,
+    pool: Option<&Features>,
+    groups: &[Group],
+    options: &FitOptions,
+    watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Fitted, FitError> {
+    let Targets::Ordered { classes, labels } = &set.targets else {
+        return fit_as_told(set, pool, groups, options, watch);
+    };
+    let targets = Targets::Single { classes: *classes, labels: labels.clone() };
+    let apart = TrainingSet { targets, ..set.clone() };
+    let apart = fit_as_told(&apart, pool, groups, options, watch)?;
+    if distinct(&apart.copies) < ORDER_FROM {
+        return Ok(apart);
+    }
+    let ordered = fit_as_told(set, pool, groups, options, watch)?;
+    let (one, other) = (&ordered.evaluation, &apart.evaluation);
+    Ok(if one.log_loss <= other.log_loss && one.accuracy >= other.accuracy { ordered } else { apart })
+}
+
+/// Number of images of which none is a near-copy of another.
+fn distinct(copies: &[usize]) -> usize {
+    copies.iter().collect::<BTreeSet<_>>().len()
+}
+
+fn fit_as_told(
     set: &TrainingSet,
     pool: Option<&Features>,
     groups: &[Group],
@@ -252,9 +312,9 @@ pub fn fit(
     let ridge = Ridge::new(&rows, &unlabelled, set.features.dim, &set.targets)?;
     let fits = ridge.fit_folds(&ridge.sums(&folds), &folds)?;
 
-    let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
+    let link = Link::learn(&fits.out_of_fold(&folds), &set.targets)?;
     let start =
-        refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, temperature };
+        refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, link: &link };
     let mut losses = Vec::new();
     let refined = refine::refine(&start, options.epochs, &mut |step| {
         losses.push(step.loss);
@@ -270,7 +330,7 @@ pub fn fit(
         out_of_fold: refined.out_of_fold,
         copies,
         group_weights: scaling.named(&weights),
-        temperature,
+        temperature: link.temperature(),
         refined: refined.epochs > 0,
     })
 }

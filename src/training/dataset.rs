@@ -7,7 +7,7 @@ use super::{Training, TrainingError};
 use crate::domain::annotation::{Annotation, Target, UnusedAnswers};
 use crate::domain::consensus::{consensus, region_labels};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
-use crate::domain::label_config::{ChoiceKind, HeadSpec, LabelConfig};
+use crate::domain::label_config::{ChoiceKind, Control, HeadSpec, LabelConfig};
 use crate::domain::region::Place;
 use crate::domain::task::Task;
 use crate::embed::{Embedded, Wanted};
@@ -168,7 +168,10 @@ pub fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) 
         Targets::Multiple { classes, labels }
     } else {
         let labels = rows.iter().filter_map(|(_, target)| target.as_index()).collect();
-        Targets::Single { classes, labels }
+        match spec.control {
+            Control::Rating => Targets::Ordered { classes, labels },
+            Control::Choices | Control::Taxonomy => Targets::Single { classes, labels },
+        }
     };
     let hashes: Vec<ContentHash> = rows.iter().map(|(embedded, _)| embedded.hash).collect();
     TrainingSet { features, targets, hashes }
@@ -233,7 +236,7 @@ fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::label_config::{Class, Control, Scope};
+    use crate::domain::label_config::{Class, Scope};
 
     fn spec(kind: ChoiceKind) -> HeadSpec {
         let class = |name: &str| Class::flat(name.to_owned());
@@ -250,6 +253,18 @@ mod tests {
             skip: false,
             when: Vec::new(),
         }
+    }
+
+    #[test]
+    fn stars_are_learnt_as_an_order_and_choices_are_not() {
+        let seen = Arc::new(Embedded { hash: ContentHash::new([0; 32]), vector: vec![0.0], damaged: false });
+        let ordered = |control| {
+            let spec = HeadSpec { control, ..spec(ChoiceKind::Single) };
+            let targets = assemble(1, &spec, &[(Arc::clone(&seen), &Target::Single(1))]).targets;
+            matches!(targets, Targets::Ordered { classes: 2, labels } if labels == [1])
+        };
+        assert!(ordered(Control::Rating));
+        assert!(!ordered(Control::Choices) && !ordered(Control::Taxonomy));
     }
 
     #[test]

@@ -154,7 +154,10 @@ fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
     if !data.spec.is_of_image() {
         return Vec::new();
     }
-    let Targets::Single { classes, labels } = &data.set.targets else { return Vec::new() };
+    let (Targets::Single { classes, labels } | Targets::Ordered { classes, labels }) = &data.set.targets
+    else {
+        return Vec::new();
+    };
     let name = |class: usize| data.spec.classes[class].name.clone();
     let found =
         eval::suspects::suspects(&fitted.out_of_fold, labels, *classes).into_iter().take(MAX_SUSPECTS);

@@ -61,11 +61,7 @@ impl Images {
         let details = report.take(STEP, client.project_details(project).await)?;
         let config = report.take(STEP, LabelConfig::parse(&details.label_config))?;
         let known = |folder: &&ClassFolder| {
-            config
-                .heads
-                .iter()
-                .find(|head| head.is_of_image())
-                .is_some_and(|head| head.class_index(&folder.class).is_some())
+            config.image_head().is_some_and(|head| head.class_index(&folder.class).is_some())
         };
         let classes: Vec<&ClassFolder> = self.classes.iter().filter(known).collect();
         if self.upload {

@@ -63,11 +63,7 @@ impl<'a> Annotator<'a> {
         truth: LabelledRows,
     ) -> anyhow::Result<Self> {
         let config = LabelConfig::parse(&client.project_details(project).await?.label_config)?;
-        let head = config
-            .heads
-            .into_iter()
-            .find(HeadSpec::is_of_image)
-            .context("the label config has no `<Choices>`")?;
+        let head = config.image_head().context("the label config asks nothing about whole images")?.clone();
         for class in &truth.classes {
             ensure!(
                 head.class_index(class).is_some(),

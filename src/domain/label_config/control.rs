@@ -13,10 +13,10 @@ pub enum Control {
     #[default]
     Choices,
     /// `<Taxonomy>`: `{"taxonomy": [["Eukarya", "Animals"]]}`. Each path that may be chosen is a class of one head. A head for
-    /// each level would have its mistakes add up down the tree, and most of them too few labels.
+    /// each level wins only where parents are far apart (`docs/BENCHMARKS.md`, "Trees").
     Taxonomy,
-    /// `<Rating>`: `{"rating": 4}`. Each number from 1 to `maxRating` is a class. That they have an order is not used: what
-    /// is measured of a head, and told as its certainty, is about its most likely class.
+    /// `<Rating>`: `{"rating": 4}`. Each number from 1 to `maxRating` is a class, and they are learnt as an order. What is
+    /// answered, measured and told as certainty is about the most likely class, as for the others.
     Rating,
 }
 

@@ -98,12 +98,9 @@ fn head(
         Control::Taxonomy | Control::Rating => ChoiceKind::Single,
     };
     let scope = Scope::of(tag);
-    let ((when, others), regions) = match scope {
-        Scope::Image => (visible::conditions(control, tag), Vec::new()),
-        Scope::Region => {
-            let (regions, others) = scope::conditions(tag);
-            ((Vec::new(), others), regions)
-        }
+    let (when, (regions, others)) = match scope {
+        Scope::Image => (visible::conditions(control, tag)?, Default::default()),
+        Scope::Region => (Vec::new(), scope::conditions(tag)),
     };
     let (to_name, image_key) = image(tag, objects)?;
     let (classes, mut ignored) = match control {

@@ -55,6 +55,11 @@ impl LabelConfig {
         self.heads.iter().filter(|head| !head.skip).min_by_key(|head| !head.is_of_image())
     }
 
+    /// The head that a class of a whole image belongs to where none is named: the first one of whole images.
+    pub fn image_head(&self) -> Option<&HeadSpec> {
+        self.heads.iter().find(|head| head.is_of_image())
+    }
+
     /// The heads of whole images alone, and the names of the others.
     pub fn of_images(mut self) -> (Self, Vec<String>) {
         let left_out = self.heads.extract_if(.., |head| !head.is_of_image());
@@ -68,9 +73,6 @@ impl LabelConfig {
 pub(super) fn conditions(tag: Node<'_, '_>) -> (Vec<RegionCondition>, Vec<String>) {
     let (mut conditions, mut others) = (Vec::new(), Vec::new());
     for around in tag.ancestors() {
-        if xml::attribute(around, "whenRole").is_some() {
-            others.push("`whenRole` is not looked at: it counts as shown to everybody".to_owned());
-        }
         let when = xml::attribute(around, "visibleWhen");
         if when.is_some_and(|when| when != "region-selected") {
             others.push(

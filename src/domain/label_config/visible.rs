@@ -1,4 +1,4 @@
-//! Questions that are only asked after certain answers: `visibleWhen="choice-selected"` and `"choice-unselected"`.
+//! Questions that are only asked after certain answers: `visibleWhen="choice-selected"` and `"choice-unselected"`, `whenChoiceValue`.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::domain::field::shown;
 /// When a head is shown to a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Condition {
-    /// Name of the control tag whose answer decides.
+    /// Name of the control tag whose answer decides; empty: any `<Choices>`.
     pub tag: String,
     /// Classes of which one must be chosen, as values and aliases; empty: any class.
     pub names: Vec<String>,
@@ -19,6 +19,14 @@ pub struct Condition {
 }
 
 impl Condition {
+    /// Whether the answer to that question is one that decides.
+    fn is_on(&self, head: &HeadSpec) -> bool {
+        if self.tag.is_empty() {
+            return head.control == Control::Choices && head.is_of_image() && !head.skip;
+        }
+        head.from_name == self.tag
+    }
+
     /// Whether it holds where these classes are chosen under its tag.
     pub fn holds(&self, mut chosen: impl Iterator<Item = impl AsRef<str>>) -> bool {
         let is_named = |name: &str| self.names.iter().any(|named| plain(named) == plain(name));
@@ -26,30 +34,44 @@ impl Condition {
     }
 }
 
-/// The conditions of a control tag and of what stands around it that answers decide, and what is said of others: by those it
-/// counts as always visible. On a `<Rating>` itself the editor takes no heed of them, only on what stands around it.
-pub(super) fn conditions(control: Control, tag: Node<'_, '_>) -> (Vec<Condition>, Vec<String>) {
-    let (mut conditions, mut others) = (Vec::new(), Vec::new());
+/// The conditions of a control tag and of what stands around it that answers decide, as the editor of Label Studio 1.23.2 reads them:
+/// `whenRole` tells chat messages apart and `no-region-selected` holds when a task is opened, so neither hides anything here. On a
+/// `<Rating>` itself the editor takes no heed of any, only on what stands around it.
+///
+/// # Errors
+/// It is only seen while a region is selected.
+pub(super) fn conditions(control: Control, tag: Node<'_, '_>) -> Result<Vec<Condition>, String> {
+    let mut conditions = Vec::new();
     for around in tag.ancestors().skip(usize::from(control == Control::Rating)) {
-        if xml::attribute(around, "whenRole").is_some() {
-            others.push("`whenRole` is not looked at: it counts as shown to everybody".to_owned());
-        }
-        let Some(when) = xml::attribute(around, "visibleWhen") else { continue };
-        let whose = xml::attribute(around, "whenTagName");
-        let selected = match (when, whose) {
-            ("choice-selected", Some(_)) => true,
-            ("choice-unselected", Some(_)) => false,
-            _ => {
-                let when = shown(when);
-                others.push(format!("`visibleWhen=\"{when}\"` is told by no answer to another question: it counts as always visible"));
+        let given = |name| xml::attribute(around, name).filter(|value| !value.is_empty());
+        let (whose, values) = (given("whenTagName"), given("whenChoiceValue"));
+        let selected = match given("visibleWhen") {
+            Some("choice-selected") => true,
+            Some("choice-unselected") => false,
+            Some("region-selected") => {
+                return Err(
+                    "it is only seen while a region is selected, but answers for the whole image; with \
+                     `perRegion=\"true\"` it is asked, learnt and predicted for each region"
+                        .to_owned(),
+                );
+            }
+            Some(_) => continue,
+            // Alone it asks for that choice under any tag, and is no list.
+            None => {
+                let names = values.map(str::to_owned);
+                conditions.extend(names.map(|name| Condition {
+                    tag: String::new(),
+                    names: vec![name],
+                    selected: true,
+                }));
                 continue;
             }
         };
-        let values = xml::attribute(around, "whenChoiceValue").unwrap_or_default();
+        let values = values.filter(|_| whose.is_some()).unwrap_or_default();
         let names = values.split(',').filter(|name| !name.trim().is_empty()).map(str::to_owned).collect();
         conditions.push(Condition { tag: whose.unwrap_or_default().to_owned(), names, selected });
     }
-    (conditions, others)
+    Ok(conditions)
 }
 
 /// Gives each condition the aliases of the classes it names, and takes out those on a question that is no head, or a
@@ -59,6 +81,9 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
     let known = heads.to_vec();
     for head in heads.iter_mut() {
         head.when.retain(|condition| {
+            if condition.tag.is_empty() {
+                return true;
+            }
             let parent = known.iter().find(|parent| parent.from_name == condition.tag && !parent.skip);
             let why = match parent.map(|parent| (parent.scope, parent.control)) {
                 Some((Scope::Region, _)) => "asks about regions",
@@ -76,11 +101,14 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
         });
     }
     for condition in heads.iter_mut().flat_map(|head| &mut head.when) {
-        let Some(parent) = known.iter().find(|head| head.from_name == condition.tag) else { continue };
-        let named: Vec<usize> = condition.names.iter().filter_map(|name| parent.class_index(name)).collect();
-        let both =
-            named.iter().map(|class| &parent.classes[*class]).flat_map(|class| [&class.name, &class.value]);
-        condition.names.extend(both.cloned());
+        let given = condition.names.clone();
+        let parents: Vec<&HeadSpec> = known.iter().filter(|head| condition.is_on(head)).collect();
+        for parent in parents {
+            let named = given.iter().filter_map(|name| parent.class_index(name));
+            let both =
+                named.map(|class| &parent.classes[class]).flat_map(|class| [&class.name, &class.value]);
+            condition.names.extend(both.cloned());
+        }
         condition.names.sort();
         condition.names.dedup();
     }
@@ -96,12 +124,13 @@ pub fn visible(heads: &[&HeadSpec], chosen: &[Vec<Cow<'_, str>>]) -> Vec<bool> {
         let before = seen.clone();
         for (index, head) in heads.iter().enumerate() {
             seen[index] = head.when.iter().all(|condition| {
+                let mut parents =
+                    (0..heads.len()).filter(|at| *at != index && condition.is_on(heads[*at])).peekable();
                 // Of a question that nothing is said of, such as one without a model yet, nobody knows: it hides no other.
-                let Some(parent) = heads.iter().position(|head| head.from_name == condition.tag) else {
+                if parents.peek().is_none() {
                     return true;
-                };
-                let answered = if before[parent] { chosen[parent].as_slice() } else { &[] };
-                condition.holds(answered.iter())
+                }
+                condition.holds(parents.filter(|parent| before[*parent]).flat_map(|parent| &chosen[parent]))
             });
         }
         if seen == before {
@@ -131,5 +160,34 @@ mod tests {
             assert_eq!(visible(&[parent, child], &chosen), [true, seen], "{answer:?}");
         }
         assert_eq!(visible(&[child], &[chosen(&["light"])]), [true]);
+    }
+
+    #[test]
+    fn without_a_tag_any_choice_decides() {
+        let child = |attributes: &str| {
+            let xml = format!(
+                r#"<View><Image name="image" value="$image"/>
+                <Choices name="weather" toName="image"><Choice value="rain" alias="r"/><Choice value="shine"/></Choices>
+                <Choices name="place" toName="image"><Choice value="hill"/><Choice value="light, heavy"/></Choices>
+                <Choices name="child" toName="image" {attributes}><Choice value="rain"/><Choice value="no"/></Choices></View>"#
+            );
+            LabelConfig::parse(&xml).unwrap().heads
+        };
+        let sees = |attributes: &str, weather: &[&'static str], place: &[&'static str]| {
+            let heads = child(attributes);
+            let chosen = [weather, place, &["rain"]]
+                .map(|names| names.iter().map(|name| Cow::Borrowed(*name)).collect());
+            visible(&heads.iter().collect::<Vec<_>>(), &chosen)[2]
+        };
+        let selected = r#"visibleWhen="choice-selected" whenChoiceValue="hill""#;
+        assert!(sees(selected, &["rain"], &[]), "which one is not asked without a tag");
+        assert!(!sees(selected, &[], &[]), "its own choice does not count");
+        assert!(sees(r#"visibleWhen="choice-unselected""#, &[], &[]));
+        assert!(!sees(r#"visibleWhen="choice-unselected""#, &[], &["hill"]));
+        assert!(
+            sees(r#"whenChoiceValue="rain""#, &["r"], &[])
+                && !sees(r#"whenChoiceValue="rain""#, &["shine"], &["hill"])
+        );
+        assert!(sees(r#"whenChoiceValue="light, heavy""#, &[], &["light, heavy"]), "one value, no list");
     }
 }

@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::Targets;
-use super::refine::probabilities;
+use super::link::probabilities;
 
 /// Temperature of ridge scores where the labels say little: one-hot targets lie one apart, and a certain head's
 /// logits about six. Median of the temperatures of trainings with 60 labels and more on the weather photographs.

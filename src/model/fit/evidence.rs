@@ -64,18 +64,17 @@ fn combinations(groups: usize) -> Vec<Vec<f64>> {
     distinct
 }
 
-/// One-hot targets less their class means; classes that all or none of the rows have say nothing and are left out.
+/// Targets less their means; those that are the same for all rows say nothing and are left out.
 fn centred_targets(targets: &Targets, rows: &[usize]) -> Mat<f64> {
-    let n = rows.len();
-    let share =
-        |class: usize| rows.iter().filter(|row| targets.applies(**row, class)).count() as f64 / n as f64;
-    let telling: Vec<(usize, f64)> = (0..targets.classes())
-        .map(|class| (class, share(class)))
-        .filter(|(_, p)| *p > 0.0 && *p < 1.0)
+    let (n, y) = (rows.len(), targets.matrix());
+    let mean = |column: usize| rows.iter().map(|row| y[(*row, column)]).sum::<f64>() / n as f64;
+    let telling: Vec<(usize, f64)> = (0..y.ncols())
+        .filter(|column| rows.iter().any(|row| y[(*row, *column)] != y[(rows[0], *column)]))
+        .map(|column| (column, mean(column)))
         .collect();
     Mat::from_fn(n, telling.len(), |row, column| {
-        let (class, share) = telling[column];
-        f64::from(u8::from(targets.applies(rows[row], class))) - share
+        let (column, mean) = telling[column];
+        y[(rows[row], column)] - mean
     })
 }
 

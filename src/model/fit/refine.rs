@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use faer::Mat;
 
 use super::folds::Folds;
+use super::link::Link;
 use super::ridge::{Fits, Ridge};
 use super::{Activation, FitError, Progress, Targets};
 
@@ -33,7 +34,7 @@ pub(super) struct Start<'a> {
     pub fits: &'a Fits,
     pub folds: &'a Folds,
     pub targets: &'a Targets,
-    pub temperature: f64,
+    pub link: &'a Link,
 }
 
 /// Where it ended.
@@ -126,12 +127,12 @@ impl Best {
         let bias = self.layer.bias.map(|bias| numbers(bias.val())).transpose()?.unwrap_or_default();
         let columns = first + classes;
         let change = |row: usize, class: usize| f64::from(weight[row * columns + first + class]);
-        let coefficients = Mat::from_fn(fit.coefficients.nrows(), classes, |row, class| {
-            fit.coefficients[(row, class)] / start.temperature + change(row, class)
-        });
-        let shift = centre(start.targets.activation());
-        let bias = (0..classes)
-            .map(|class| (fit.intercept[class] - shift) / start.temperature + f64::from(bias[first + class]));
+        let slopes = start.link.slopes(&fit.coefficients);
+        let coefficients =
+            Mat::from_fn(slopes.nrows(), classes, |row, class| slopes[(row, class)] + change(row, class));
+        let intercept = Mat::from_fn(1, fit.intercept.len(), |_, target| fit.intercept[target]);
+        let bias =
+            (0..classes).map(|class| start.link.logit(&intercept, 0, class) + f64::from(bias[first + class]));
         Ok(Refined {
             coefficients,
             bias: bias.collect(),
@@ -145,11 +146,9 @@ impl Data {
     fn new(start: &Start<'_>, device: &Device) -> Self {
         let (n, m) = (start.ridge.z.nrows(), start.ridge.z.ncols());
         let (fits, classes) = (start.fits.0.len(), start.targets.classes());
-        let shift = centre(start.targets.activation());
         let z = rows_of(n, m, |row, column| start.ridge.z[(row, column)] as f32);
         let logits = rows_of(n, fits * classes, |row, column| {
-            let fit = &start.fits.0[column / classes];
-            ((fit.scores[(row, column % classes)] - shift) / start.temperature) as f32
+            start.link.logit(&start.fits.0[column / classes].scores, row, column % classes) as f32
         });
         let targets =
             rows_of(n, classes, |row, class| f32::from(u8::from(start.targets.applies(row, class))));
@@ -191,26 +190,6 @@ impl Changes {
     fn distance(&self) -> Tensor<1> {
         self.layer.weight.val().square().sum()
     }
-}
-
-/// Ridge score at which a class is as likely as not: one-hot targets are 0 and 1; a softmax needs no centre.
-fn centre(activation: Activation) -> f64 {
-    match activation {
-        Activation::Softmax => 0.0,
-        Activation::Sigmoid => 0.5,
-    }
-}
-
-/// Ridge scores, `n x classes`, as probabilities.
-pub(super) fn probabilities(scores: &Mat<f64>, targets: &Targets, temperature: f64) -> Vec<Vec<f32>> {
-    let shift = centre(targets.activation());
-    let rows = (0..scores.nrows()).map(|row| {
-        let logits = (0..scores.ncols()).map(|class| ((scores[(row, class)] - shift) / temperature) as f32);
-        let mut row: Vec<f32> = logits.collect();
-        targets.activation().apply(&mut row);
-        row
-    });
-    rows.collect()
 }
 
 /// Probabilities of each row by the fit that left its fold out.

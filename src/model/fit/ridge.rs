@@ -1,4 +1,4 @@
-//! Kernel ridge on one-hot targets, for all labels and for every fold, taught by the unlabelled pool too.
+//! Kernel ridge on the targets, for all labels and for every fold, taught by the unlabelled pool too.
 
 use faer::{Mat, MatRef};
 
@@ -28,12 +28,12 @@ pub(super) struct Ridge<'a> {
     targets: &'a Targets,
 }
 
-/// A linear map from the basis to class scores.
+/// A linear map from the basis to scores, one for each target.
 pub(super) struct Fit {
-    /// `m x classes`
+    /// `m x targets`
     pub coefficients: Mat<f64>,
     pub intercept: Vec<f64>,
-    /// `n x classes`: scores of all labelled rows, also of those it was not fitted on.
+    /// `n x targets`: scores of all labelled rows, also of those it was not fitted on.
     pub scores: Mat<f64>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Ridge<'a> {
 
     /// Sums over all rows and over each fold.
     pub(super) fn sums(&self, folds: &Folds) -> FoldSums {
-        let y = self.targets.one_hot();
+        let y = self.targets.matrix();
         let of = |rows: &[usize]| {
             let z = Mat::from_fn(rows.len(), self.z.ncols(), |i, j| self.z[(rows[i], j)]);
             let y = Mat::from_fn(rows.len(), y.ncols(), |i, j| y[(rows[i], j)]);
@@ -90,7 +90,7 @@ impl<'a> Ridge<'a> {
     ///
     /// Evidence is no guide here: it knows neither near-copies nor landmarks, and always chose the least strength.
     pub(super) fn fit_folds(&self, sums: &FoldSums, folds: &Folds) -> Result<Fits, FitError> {
-        let targets = self.targets.one_hot();
+        let targets = self.targets.matrix();
         let mut best: Option<(f64, Fits)> = None;
         for strength in STRENGTHS {
             let fits = self.fit_all(sums, strength)?;
@@ -132,9 +132,9 @@ impl<'a> Ridge<'a> {
 }
 
 impl Fits {
-    /// Each row's scores by the fit that did not see its fold, `n x classes`.
+    /// Each row's scores by the fit that did not see its fold, `n x targets`.
     pub(super) fn out_of_fold(&self, folds: &Folds) -> Mat<f64> {
-        let (n, classes) = (folds.of_row.len(), self.0[0].intercept.len());
-        Mat::from_fn(n, classes, |row, class| self.0[folds.of_row[row]].scores[(row, class)])
+        let (n, targets) = (folds.of_row.len(), self.0[0].intercept.len());
+        Mat::from_fn(n, targets, |row, target| self.0[folds.of_row[row]].scores[(row, target)])
     }
 }

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use faer::Mat;
 
 use super::Targets;
-use super::refine::probabilities;
+use super::link::probabilities;
 use crate::model::Features;
 
 /// Weight of an unlabelled row, one label's being 1. From 0.03 to 0.3 all are as good on the weather photographs.
@@ -38,8 +38,11 @@ fn bits(row: &[f32]) -> u64 {
     hasher.finish()
 }
 
-/// Guesses for rows with these ridge scores, `n x classes`, as targets.
+/// Guesses for rows with these ridge scores, as targets.
 pub(super) fn pseudo_labels(scores: &Mat<f64>, targets: &Targets) -> Mat<f64> {
+    if let Targets::Ordered { .. } = targets {
+        return Mat::from_fn(scores.nrows(), 1, |row, _| scores[(row, 0)].clamp(0.0, 1.0));
+    }
     let guesses = probabilities(scores, targets, TEMPERATURE);
     Mat::from_fn(scores.nrows(), scores.ncols(), |row, class| f64::from(guesses[row][class]))
 }

@@ -2,6 +2,7 @@
 
 mod calibrating;
 mod learning;
+mod ordered;
 mod refusals;
 mod solving;
 

@@ -4,7 +4,7 @@ use faer::Mat;
 
 use super::*;
 use crate::model::fit::calibration::temperature;
-use crate::model::fit::refine::probabilities;
+use crate::model::fit::link::probabilities;
 
 /// Scores as ridge gives them: near one for a class that is right with probability `sure`, near zero for the others.
 fn scores(n: usize, sure: f32, seed: u64) -> (Mat<f64>, Targets) {

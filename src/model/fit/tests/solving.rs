@@ -57,7 +57,7 @@ const EXACT: f64 = 1e-4;
 fn ridge_and_every_fold_are_the_closed_form() {
     for (n, strength) in [(12, 1.0), (38, 0.03), (90, 0.003)] {
         let set = World::new(3, [0.4; 5], 40).single(n);
-        let (rows, y) = (scaled(&set), set.targets.one_hot());
+        let (rows, y) = (scaled(&set), set.targets.matrix());
         let folds = Folds::new(&set.targets, &(0..n).collect::<Vec<_>>());
         assert_eq!(folds.count, if n <= 40 { n } else { 10 });
         let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
@@ -78,7 +78,7 @@ fn ridge_and_every_fold_are_the_closed_form() {
 #[test]
 fn the_strength_has_the_least_error_out_of_fold() {
     let set = World::new(3, [0.9; 5], 45).single(60);
-    let (rows, y) = (scaled(&set), set.targets.one_hot());
+    let (rows, y) = (scaled(&set), set.targets.matrix());
     let folds = Folds::new(&set.targets, &(0..60).collect::<Vec<_>>());
     let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
     let sums = ridge.sums(&folds);
@@ -93,7 +93,7 @@ fn the_strength_has_the_least_error_out_of_fold() {
 #[test]
 fn each_row_is_scored_by_the_fit_that_left_it_out() {
     let set = World::new(3, [0.4; 5], 41).single(24);
-    let (rows, y) = (scaled(&set), set.targets.one_hot());
+    let (rows, y) = (scaled(&set), set.targets.matrix());
     let folds = Folds::new(&set.targets, &(0..24).collect::<Vec<_>>());
     let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
     let fits = ridge.fit_all(&ridge.sums(&folds), 0.1).unwrap();
@@ -135,7 +135,7 @@ fn the_pool_is_fitted_with_its_guesses_as_labels_of_little_weight() {
         f64::from(if i < 18 { rows[i * DIM + j] } else { others[(i - 18) * DIM + j] })
     });
     let weights: Vec<f64> = (0..48).map(|i| if i < 18 { 1.0 } else { self_training::WEIGHT }).collect();
-    let y = set.targets.one_hot();
+    let y = set.targets.matrix();
     let all: Vec<f32> = rows.iter().chain(&others).copied().collect();
     let mut scores = closed_form(
         &all,
@@ -170,7 +170,7 @@ fn more_labels_than_landmarks_come_close_to_the_closed_form() {
         })
         .collect();
     let targets = Targets::Single { classes: 3, labels };
-    let y = targets.one_hot();
+    let y = targets.matrix();
     let folds = Folds { count: 0, of_row: vec![0; n] };
     let ridge = Ridge::new(&rows, &[], WIDE, &targets).unwrap();
     let found = ridge.fit_all(&ridge.sums(&folds), 0.1).unwrap();
@@ -182,12 +182,14 @@ fn more_labels_than_landmarks_come_close_to_the_closed_form() {
 
 #[test]
 fn a_served_head_says_what_was_trained() {
-    for (targets, epochs) in [(false, 0), (false, 15), (true, 15)] {
+    let labels = (0..40).map(|row| row % 3).collect();
+    let flags = (0..40).map(|row| (0..3).map(|class| row % 4 == class || row % 2 == 0).collect());
+    let single = Targets::Single { classes: 3, labels };
+    let multiple = Targets::Multiple { classes: 3, labels: flags.collect() };
+    let ordered = Targets::Ordered { classes: 3, labels: (0..40).map(|row| row % 3).collect() };
+    for (targets, epochs) in [(single.clone(), 0), (single, 15), (multiple, 15), (ordered, 15)] {
         let mut set = World::new(3, [0.2; 5], 44).single(40);
-        if targets {
-            let labels = (0..40).map(|row| (0..3).map(|class| row % 4 == class || row % 2 == 0).collect());
-            set.targets = Targets::Multiple { classes: 3, labels: labels.collect() };
-        }
+        set.targets = targets;
         let mut scaling = Scaling::of(&set.features, &groups()).unwrap();
         let mut rows = scaling.apply(&set.features);
         let folds = Folds::new(&set.targets, &near_copies(&scaling.standardised(&rows), DIM, &set.hashes));
@@ -195,12 +197,14 @@ fn a_served_head_says_what_was_trained() {
         scaling.weigh(&weights, &mut rows);
         let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
         let fits = ridge.fit_folds(&ridge.sums(&folds), &folds).unwrap();
-        let temperature = calibration::temperature(&fits.out_of_fold(&folds), &set.targets);
+        let link = Link::learn(&fits.out_of_fold(&folds), &set.targets).unwrap();
         let start =
-            refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, temperature };
+            refine::Start { ridge: &ridge, fits: &fits, folds: &folds, targets: &set.targets, link: &link };
         let refined = refine::refine(&start, epochs, &mut |_| ControlFlow::Continue(())).unwrap();
         let logits = &ridge.z * &refined.coefficients;
-        let fitted = train(&set, epochs);
+        let options = FitOptions { epochs, ..FitOptions::default() };
+        let fitted =
+            fit_as_told(&set, None, &groups(), &options, &mut |_| ControlFlow::Continue(())).unwrap();
         let served = Head::from_bytes(&fitted.head.to_bytes().unwrap()).unwrap();
         assert_eq!(served, fitted.head);
         for (index, raw) in set.features.rows().enumerate() {
