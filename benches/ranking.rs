@@ -6,8 +6,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use weathervane::model::{Features, Group};
-use weathervane::ranking::{HeadView, Options, Points, Pool, Space, Strategy, rank};
+use weathervane::matrix::Matrix;
+use weathervane::model::Group;
+use weathervane::ranking::{Candidates, HeadView, Options, Space, Strategy, rank};
 
 /// Numbers of a point, as `Space` makes them of the default backbone's 2,176.
 const DIM: usize = 64;
@@ -38,8 +39,8 @@ impl Noise {
 
 /// Rows of length one around the centres of clusters, and probabilities that fall with the distance to a class' own.
 struct Clustered {
-    unlabelled: Points,
-    labelled: Points,
+    unlabelled: Matrix,
+    labelled: Matrix,
     probabilities: Vec<f32>,
 }
 
@@ -56,7 +57,7 @@ fn clustered(n: usize) -> Clustered {
             let length = values[start..].iter().map(|value| value * value).sum::<f32>().sqrt();
             values[start..].iter_mut().for_each(|value| *value /= length);
         }
-        Points { dim: DIM, values }
+        Matrix { dim: DIM, values }
     };
     let (unlabelled, labelled) = (points(n), points(LABELLED));
     let mut probabilities = Vec::with_capacity(n * CLASSES);
@@ -83,7 +84,7 @@ fn choose(criterion: &mut Criterion) {
     for n in sizes {
         let Clustered { unlabelled, labelled, probabilities } = clustered(n);
         let heads = [HeadView { classes: CLASSES, multiple: false, probabilities: &probabilities }];
-        let pool = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
+        let pool = Candidates { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
         for count in [30, 200] {
             for strategy in [
                 Strategy::UHerding,
@@ -106,7 +107,7 @@ fn choose(criterion: &mut Criterion) {
 /// 10,000 embeddings at a time, so that the whole fits any machine; time grows with their number.
 fn project(criterion: &mut Criterion) {
     let dim = GROUPS.iter().sum();
-    let features = Features { dim, values: Noise(1).rows(10_000, dim) };
+    let features = Matrix { dim, values: Noise(1).rows(10_000, dim) };
     let groups = GROUPS.map(|width| Group { name: width.to_string(), width });
     let threads = one_thread();
     let mut group = criterion.benchmark_group("space");

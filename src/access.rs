@@ -1,8 +1,8 @@
-//! Who may come in: the operator's user and password, the secret path, and sessions made from the pair.
+//! Access control: the operator's user and password, the secret path, and sessions made from the pair.
 //!
-//! What a request says of itself comes in as arguments; only [`Throttle`] has a clock. Secrets are compared in constant time.
+//! Properties of a request come in as arguments; only [`Throttle`] has a clock. Secrets are compared in constant time.
 
-mod place;
+mod origin;
 mod session;
 mod throttle;
 
@@ -11,25 +11,25 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-pub use place::Place;
+pub use origin::RequestOrigin;
 pub use session::{Keys, SESSION_SECONDS};
 pub use throttle::Throttle;
 
-/// What opens the door; with nothing set it stands open.
+/// Credentials and names that the server accepts; with nothing set it is open.
 #[derive(Clone, Default)]
 pub struct Access {
     /// User and password.
     pub basic: Option<(SecretString, SecretString)>,
     pub secret_path: Option<SecretString>,
-    /// Whether other machines reach the port.
+    /// `true` if other machines reach the port.
     pub exposed: bool,
     /// Names besides this machine's own by which it may be asked where nothing else guards it.
     pub allowed_hosts: Vec<String>,
 }
 
-/// What the dashboard and the control API ask for.
+/// Credentials that the dashboard and the control API require.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
+pub enum ControlPolicy {
     /// Nothing: only this machine reaches the port
     Open,
     /// The operator's user and password
@@ -39,36 +39,36 @@ pub enum Control {
 }
 
 impl Access {
-    /// Whether strangers are turned away from Label Studio's protocol.
+    /// `true` if Label Studio's protocol requires credentials.
     pub fn is_guarded(&self) -> bool {
         self.basic.is_some() || self.secret_path.is_some()
     }
 
-    /// Whether a request may have been sent to the name in its `Host` header. Where a password, a secret path or the network
-    /// guards the server any name will do. Programs that are no browsers may send none.
-    pub fn knows_host(&self, place: &Place<'_>) -> bool {
+    /// `true` if the name in the `Host` header is one by which this server may be asked (a guard against DNS rebinding). Where a
+    /// password, a secret path or the network guards the server any name will do. Programs that are no browsers may send none.
+    pub fn knows_host(&self, place: &RequestOrigin<'_>) -> bool {
         let allowed = |host: &str| self.allowed_hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
-        self.control() != Control::Open
-            || place.host_name().is_none_or(|host| place::is_loopback(host) || allowed(host))
+        self.control() != ControlPolicy::Open
+            || place.host_name().is_none_or(|host| origin::is_loopback(host) || allowed(host))
     }
 
-    /// How dashboard and control API are kept. A secret path says that strangers reach the port, through a proxy if
+    /// Policy of the dashboard and the control API. A secret path says that strangers reach the port, through a proxy if
     /// not by themselves; it is for Label Studio's webhooks, stands in its database and its logs, and opens neither.
-    pub fn control(&self) -> Control {
+    pub fn control(&self) -> ControlPolicy {
         match (&self.basic, self.exposed || self.secret_path.is_some()) {
-            (Some(_), _) => Control::Password,
-            (None, false) => Control::Open,
-            (None, true) => Control::Closed,
+            (Some(_), _) => ControlPolicy::Password,
+            (None, false) => ControlPolicy::Open,
+            (None, true) => ControlPolicy::Closed,
         }
     }
 
-    /// Whether the first segment of `path` is the secret one.
+    /// `true` if the first segment of `path` is the secret one.
     pub fn knows_path(&self, path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         self.secret_path.as_ref().is_some_and(|secret| same(secret, first.as_bytes()))
     }
 
-    /// Whether an `Authorization` header holds the right pair (RFC 7617).
+    /// `true` if an `Authorization` header holds the right pair (RFC 7617).
     pub fn knows_header(&self, header: Option<&str>) -> bool {
         let Some((scheme, encoded)) = header.and_then(|header| header.split_once(' ')) else { return false };
         if !scheme.eq_ignore_ascii_case("basic") {
@@ -79,7 +79,7 @@ impl Access {
         self.knows_pair(halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
     }
 
-    /// Whether this is the operator's pair. Both halves are always compared.
+    /// `true` if this is the operator's pair. Both halves are always compared.
     pub fn knows_pair(&self, given_user: &[u8], given_password: &[u8]) -> bool {
         let Some((user, password)) = &self.basic else { return false };
         same(user, given_user) & same(password, given_password)
@@ -88,7 +88,8 @@ impl Access {
 
 /// Equality whose duration tells nothing of the content: digests are compared, so not even the length shows.
 fn same(secret: &SecretString, given: &[u8]) -> bool {
-    let (secret, given) = (blake3::hash(secret.expose_secret().as_bytes()), blake3::hash(given));
+    let secret = blake3::hash(secret.expose_secret().as_bytes());
+    let given = blake3::hash(given);
     bool::from(secret.as_bytes().ct_eq(given.as_bytes()))
 }
 
@@ -99,7 +100,7 @@ mod tests {
     #[test]
     fn a_server_that_nothing_guards_answers_to_names_of_this_machine_alone() {
         let open = Access { allowed_hosts: vec!["host.docker.internal".to_owned()], ..Access::default() };
-        let at = |host| Place { host, ..Place::default() };
+        let at = |host| RequestOrigin { host, ..RequestOrigin::default() };
         for host in [None, Some("127.0.0.1:9090"), Some("localhost"), Some("Host.Docker.Internal:9090")] {
             assert!(open.knows_host(&at(host)), "{host:?}");
         }
@@ -157,11 +158,11 @@ mod tests {
         let exposed = Access { exposed: true, ..Access::default() };
         let guarded = Access { basic: Some(("me".into(), "hush".into())), ..Access::default() };
         for (access, control) in [
-            (open, Control::Open),
-            (path, Control::Closed),
-            (exposed, Control::Closed),
-            (guarded, Control::Password),
-            (access(), Control::Password),
+            (open, ControlPolicy::Open),
+            (path, ControlPolicy::Closed),
+            (exposed, ControlPolicy::Closed),
+            (guarded, ControlPolicy::Password),
+            (access(), ControlPolicy::Password),
         ] {
             assert_eq!(access.control(), control);
         }

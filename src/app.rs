@@ -13,27 +13,29 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Throttle;
-use crate::blobs::Blobs;
-use crate::config::{Settings, Trigger as TriggerSetting};
+use crate::config::{Settings, TriggerSetting};
 use crate::dashboard::{self, Dashboard};
+use crate::domain::label_config::LabelConfigs;
 use crate::embed::Embedder;
+use crate::embed::inference::{Inference, Workers};
 use crate::http::auth::require;
-use crate::http::{BodyLimits, State};
-use crate::inference::{Inference, Workers};
-use crate::labelstudio::{Client, Media};
+use crate::http::{ApiState, BodyLimits};
+use crate::labelstudio::Client;
+use crate::media::Media;
 use crate::model::Backbone;
-use crate::models::Models;
-use crate::queue::{self, Queue};
+use crate::models::{Blobs, Models};
+use crate::pool::{Pool, PoolDependencies};
+use crate::queue::{Queue, QueueDependencies};
 use crate::storage::Storage;
-use crate::training::{Policy, Rooms, Trainer, TrainerThread, Training, Trigger};
+use crate::training::{Policy, Trainer, TrainerThread, Training, TrainingDependencies, Trigger};
 use crate::vision::Limits;
 use crate::{http, telemetry};
 
 mod background;
 mod certificates;
-mod connect;
+mod wiring;
 
-pub use connect::{backbone, client};
+pub use wiring::{backbone, client};
 
 /// Images in flight over all requests; beyond them callers are asked to come back.
 const MAX_IMAGES_IN_FLIGHT: usize = 20_000;
@@ -53,15 +55,17 @@ const MOST_FILES: u64 = 10_240;
 /// Files that must stay free for database, models and images.
 const OTHER_FILES: usize = 256;
 
-/// The rooms that do the work, without a door; the command line uses them too.
-pub struct House {
+/// Wired services that do the work, without a door; the command line uses them too.
+pub struct Services {
     pub storage: Storage,
     pub embedder: Embedder,
     pub models: Models,
     pub training: Training,
+    pub label_configs: LabelConfigs,
+    pub pool: Pool,
     pub queue: Queue,
     pub label_studio: Client,
-    /// What fetches the tasks' images.
+    /// Fetcher of the tasks' images.
     pub media: Media,
     /// The network behind the embedder, for images that are no task's.
     pub backbone: Arc<dyn Backbone>,
@@ -70,7 +74,7 @@ pub struct House {
 
 /// A server that listens but does not answer yet.
 pub struct Application {
-    house: House,
+    services: Services,
     dashboard: Dashboard,
     server: Server,
     port: u16,
@@ -78,7 +82,7 @@ pub struct Application {
     settings: Settings,
 }
 
-impl House {
+impl Services {
     /// Opens the stores, loads the backbone, starts the threads.
     ///
     /// # Errors
@@ -92,40 +96,53 @@ impl House {
         let blobs = Blobs::open(&data_dir.join("models"))?;
         let backbone = tokio::task::spawn_blocking({
             let model = settings.model.clone();
-            move || connect::backbone(&model)
+            move || wiring::backbone(&model)
         })
         .await??;
         let threads = threads(settings);
-        let starter = connect::starter(settings);
+        let starter = wiring::starter(settings);
         let fingerprint = backbone.spec().fingerprint.clone();
         let (inference, workers) = Inference::start(Arc::clone(&backbone), threads, MAX_IMAGES_IN_FLIGHT)?;
-        let label_studio = connect::client(settings)?;
-        let media = connect::media(settings, &label_studio)?;
+        let label_studio = wiring::client(settings)?;
+        let media = wiring::media(settings, &label_studio)?;
         let limits = limits(settings);
         let embedder = Embedder::new(storage.clone(), media.clone(), inference, limits, threads, unix_micros);
         let models = Models::new(storage.clone(), blobs, fingerprint, starter);
         let (trainer, trainer_thread) = Trainer::start()?;
-        let of_queue = queue::Rooms {
+        let label_configs = LabelConfigs::default();
+        let of_pool = PoolDependencies {
             storage: storage.clone(),
             embedder: embedder.clone(),
+            label_configs: label_configs.clone(),
             models: models.clone(),
             label_studio: label_studio.clone(),
         };
-        let queue = Queue::new(of_queue, connect::queue_policy(settings), unix_micros);
-        let rooms = Rooms {
+        let pool = Pool::new(of_pool, wiring::pool_bytes(settings), unix_micros);
+        let of_queue = QueueDependencies {
             storage: storage.clone(),
+            pool: pool.clone(),
+            models: models.clone(),
+            label_studio: label_studio.clone(),
+        };
+        let queue = Queue::new(of_queue, wiring::queue_policy(settings), unix_micros);
+        let of_training = TrainingDependencies {
+            storage: storage.clone(),
+            label_configs: label_configs.clone(),
             embedder: embedder.clone(),
             models: models.clone(),
             label_studio: label_studio.clone(),
+            pool: pool.clone(),
             queue: queue.clone(),
             trainer,
         };
-        let training = Training::new(rooms, policy(settings), owner(), unix_micros);
+        let training = Training::new(of_training, policy(settings), owner(), unix_micros);
         Ok(Self {
             storage,
             embedder,
             models,
             training,
+            label_configs,
+            pool,
             queue,
             label_studio,
             media,
@@ -134,25 +151,33 @@ impl House {
         })
     }
 
-    /// Ends the threads; every other handle to the rooms must be gone.
+    /// Ends the threads; every other handle to the services must be gone.
     pub fn close(self) {
         let Self {
-            threads: (workers, trainer), embedder, models, training, queue, label_studio, media, ..
+            threads: (workers, trainer),
+            embedder,
+            models,
+            training,
+            pool,
+            queue,
+            label_studio,
+            media,
+            ..
         } = self;
-        drop((embedder, models, training, queue, label_studio, media));
+        drop((embedder, models, training, pool, queue, label_studio, media));
         workers.join();
         trainer.join();
     }
 }
 
 impl Application {
-    /// Binds first, so that the port is known, then builds the rooms.
+    /// Binds first, so that the port is known, then builds the services.
     ///
     /// # Errors
     /// The address is taken, or a room can't be built.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
         settings.validate()?;
-        let address = (settings.server.host, settings.server.port);
+        let address = (settings.server.address.host, settings.server.address.port);
         let listener = TcpListener::bind(address).with_context(|| {
             format!(
                 "can't listen on {}:{}; is another server there? choose another --port",
@@ -160,26 +185,28 @@ impl Application {
             )
         })?;
         let port = listener.local_addr()?.port();
-        let house = House::build(&settings).await?;
-        let access = connect::access(&settings.server);
+        let services = Services::build(&settings).await?;
+        let access = wiring::access(&settings.server);
         let throttle = Arc::new(Throttle::default());
-        let dashboard = connect::dashboard(&settings, &house, &access, &throttle)?;
+        let dashboard = wiring::dashboard(&settings, &services, &access, &throttle)?;
         let pages = web::Data::new(dashboard.clone());
-        let state = web::Data::new(State {
+        let state = web::Data::new(ApiState {
             access: access.clone(),
             throttle,
-            storage: house.storage.clone(),
-            embedder: house.embedder.clone(),
-            models: house.models.clone(),
-            training: house.training.clone(),
-            queue: house.queue.clone(),
+            storage: services.storage.clone(),
+            embedder: services.embedder.clone(),
+            models: services.models.clone(),
+            training: services.training.clone(),
+            label_configs: services.label_configs.clone(),
+            pool: services.pool.clone(),
+            queue: services.queue.clone(),
             metrics: telemetry::metrics_handle().map_err(anyhow::Error::msg)?,
             limits: BodyLimits {
                 bytes: settings.server.max_body_bytes,
                 tasks: settings.server.max_tasks_per_request,
             },
             score_threshold: settings.model.model_score_threshold,
-            advice: connect::advice(&settings),
+            advice: wiring::advice(&settings),
             warned_of_host: Once::new(),
             now: unix_micros,
         });
@@ -205,9 +232,9 @@ impl Application {
         .disable_signals()
         .listen(listener)?
         .run();
-        let seconds = settings.label_studio.reconcile_seconds;
+        let seconds = settings.server.reconcile_seconds;
         let reconcile_every = (seconds > 0).then(|| Duration::from_secs(seconds));
-        Ok(Self { house, dashboard, server, port, reconcile_every, settings })
+        Ok(Self { services, dashboard, server, port, reconcile_every, settings })
     }
 
     /// The port in use.
@@ -215,9 +242,9 @@ impl Application {
         self.port
     }
 
-    /// The rooms behind the door.
-    pub fn house(&self) -> &House {
-        &self.house
+    /// Services behind the door.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Serves until `shutdown` resolves, then drains requests, gives the running job back and ends the threads.
@@ -225,38 +252,42 @@ impl Application {
     /// # Errors
     /// The server ended by itself.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { house, dashboard, server, port, reconcile_every, settings } = self;
-        connect::announce(&settings, port);
+        let Self { services, dashboard, server, port, reconcile_every, settings } = self;
+        wiring::announce(&settings, port);
         let stop = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
-        house.training.mend_clock().await;
-        let loaded = house.models.load_all().await.context("models can't be read from the database")?;
+        services.training.worker().mend_clock().await;
+        let loaded = services.models.load_all().await.context("models can't be read from the database")?;
         tracing::info!(projects = loaded, "models loaded");
-        house.queue.announce_again().await;
+        services.queue.publisher().announce_again().await;
         tasks.spawn({
-            let (training, stop) = (house.training.clone(), stop.clone());
-            async move { training.run(stop).await }
+            let worker = services.training.worker();
+            let stop = stop.clone();
+            async move { worker.run(stop).await }
         });
         tasks.spawn(background::keep_truth(
-            house.training.clone(),
-            house.label_studio.clone(),
+            services.training.clone(),
+            services.label_studio.clone(),
             reconcile_every,
             stop.clone(),
         ));
         tasks.spawn({
-            let (queue, stop) = (house.queue.clone(), stop.clone());
-            async move { tokio::join!(queue.keep_filled(stop.clone()), queue.keep_published(stop)).0 }
+            let pool = services.pool.clone();
+            let publisher = services.queue.publisher();
+            let stop = stop.clone();
+            async move { tokio::join!(pool.keep_filled(stop.clone()), publisher.keep_published(stop)).0 }
         });
         tasks.spawn({
-            let (dashboard, stop) = (dashboard.clone(), stop.clone());
+            let dashboard = dashboard.clone();
+            let stop = stop.clone();
             async move { dashboard.keep_watch(stop).await }
         });
-        tasks.spawn(background::watch_database_file(house.storage.clone(), stop.clone()));
-        tasks.spawn(background::forget_old_events(house.storage.clone(), stop.clone()));
+        tasks.spawn(background::watch_database_file(services.storage.clone(), stop.clone()));
+        tasks.spawn(background::forget_old_events(services.storage.clone(), stop.clone()));
         tasks.spawn(background::follow_versions(
-            house.storage.clone(),
-            house.models.clone(),
-            house.queue.clone(),
+            services.storage.clone(),
+            services.models.clone(),
+            services.queue.clone(),
             stop.clone(),
         ));
 
@@ -270,7 +301,7 @@ impl Application {
         stop.cancel();
         while tasks.join_next().await.is_some() {}
         let served = served.await;
-        tokio::task::spawn_blocking(move || house.close()).await?;
+        tokio::task::spawn_blocking(move || services.close()).await?;
         served?.context("the HTTP server failed")
     }
 }
@@ -279,12 +310,12 @@ async fn stop_server(handle: &ServerHandle) {
     handle.stop(true).await;
 }
 
-/// What fetches images as the settings say, without a house around it.
+/// Builds the fetcher of images as the settings say, without the other services.
 ///
 /// # Errors
 /// Label Studio's address or the local files root can't be used.
 pub fn media(settings: &Settings) -> anyhow::Result<Media> {
-    connect::media(settings, &connect::client(settings)?)
+    wiring::media(settings, &wiring::client(settings)?)
 }
 
 /// The database of the data directory, or the one at `DATABASE_URL`.
@@ -303,7 +334,8 @@ fn threads(settings: &Settings) -> usize {
     if settings.model.inference_threads == 0 { cores } else { settings.model.inference_threads }
 }
 
-fn limits(settings: &Settings) -> Limits {
+/// Limits on one image.
+pub fn limits(settings: &Settings) -> Limits {
     Limits { max_bytes: settings.images.max_image_bytes, max_pixels: settings.images.max_image_pixels }
 }
 

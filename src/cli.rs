@@ -1,45 +1,20 @@
-//! The command line: thin, it calls the rooms the server uses.
+//! The command line: arguments, printing and progress; the work is done by the rooms that the server uses.
 
-mod address;
+mod args;
 mod classes;
-mod collect;
-mod completions;
-mod connect;
-mod demo;
-mod doctor;
-mod evaluate;
-mod export;
-mod eye;
+mod command;
+mod connectivity;
+pub mod dataset;
 mod files;
-pub mod folder;
-mod format;
-mod healthcheck;
-mod house;
-mod labels;
-mod left_out;
-mod man;
-mod model_file;
-mod models;
+mod images;
 mod npy;
-mod predict;
-mod predictions;
-mod rank;
-mod select;
-mod serve;
-mod simulate;
-mod starter;
-mod steps;
-mod tags;
+mod output;
 mod text;
-mod train;
-mod typed_host;
 mod uploads;
-mod versions;
-mod wiring;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{LogFormat, Settings};
+use crate::config::LogFormat;
 use crate::telemetry;
 
 /// Label Studio ML backend in one binary: pre-annotates images, learns from every submit
@@ -75,43 +50,43 @@ Exit codes: 0 done, 1 failed (the last line says why), 2 wrong usage.";
 #[derive(Subcommand)]
 enum Command {
     /// Serve Label Studio as its ML backend
-    Serve(Box<serve::Serve>),
+    Serve(Box<command::serve::Serve>),
     /// Try the whole workflow with a Label Studio of its own, on a simulated webcam or your images
-    Demo(demo::Demo),
+    Demo(command::demo::Demo),
     /// Collect images from a webcam's archive, a list of addresses, or a folder
-    Collect(Box<collect::Collect>),
+    Collect(Box<command::collect::Collect>),
     /// Choose the images of a folder, or the tasks of a project, that are worth labelling first
-    Select(Box<select::Select>),
+    Select(Box<command::select::Select>),
     /// List, rename or remove the tags of chosen images
-    Tags(Box<tags::Tags>),
+    Tags(Box<command::tags::TagsCommand>),
     /// Set up a Label Studio project with this server as its ML backend, and see that webhooks arrive
-    Connect(Box<connect::Connect>),
+    Connect(Box<command::connect::Connect>),
     /// Look for what keeps Label Studio and this server from working together, and say what to do
-    Doctor(Box<doctor::Doctor>),
+    Doctor(Box<command::doctor::Doctor>),
     /// Say which tasks to label next, and why
-    Rank(Box<rank::RankCommand>),
+    Rank(Box<command::rank::RankCommand>),
     /// Change the labels that people gave, in Label Studio
-    Labels(labels::Labels),
+    Labels(command::labels::LabelsCommand),
     /// Train once: a project as the server would, or a model file from a Label Studio export
-    Train(Box<train::Train>),
+    Train(Box<command::train::Train>),
     /// Predict files, folders or addresses of images
-    Predict(Box<predict::Predict>),
+    Predict(Box<command::predict::Predict>),
     /// List, show, activate, hold on to or write out the versions of a project's model
-    Versions(Box<versions::Versions>),
+    Versions(Box<command::versions::Versions>),
     /// Measure a model on a labelled folder
-    Evaluate(Box<evaluate::Evaluate>),
+    Evaluate(Box<command::evaluate::Evaluate>),
     /// Ask a running server for its health; for container health checks
-    Healthcheck(healthcheck::Healthcheck),
+    Healthcheck(command::healthcheck::Healthcheck),
     /// Replay labelling rounds without a person, to see which strategy needs the fewest labels
-    Simulate(Box<simulate::Simulate>),
+    Simulate(Box<command::simulate::Simulate>),
     /// Write embeddings as a NumPy matrix, a model as safetensors or ONNX, or predictions
-    Export(Box<export::Export>),
+    Export(Box<command::export::ExportCommand>),
     /// Train a starter model from a labelled folder (makes assets/starter-weather.safetensors)
-    Starter(Box<starter::StarterCommand>),
+    Starter(Box<command::starter::StarterCommand>),
     /// Print the completion script of a shell
-    Completions(completions::Completions),
+    Completions(command::completions::Completions),
     /// Print the manual page, or write one for each command
-    Man(man::Man),
+    Man(command::man::Man),
 }
 
 impl Cli {
@@ -147,37 +122,5 @@ impl Cli {
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
         }
-    }
-}
-
-/// All settings, for commands that open the same house as the server. `-h` shows a command's own flags, `--help` these too.
-struct HouseArgs {
-    settings: Settings,
-}
-
-impl HouseArgs {
-    fn in_long_help_alone(command: clap::Command, add: fn(clap::Command) -> clap::Command) -> clap::Command {
-        let own: Vec<clap::Id> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
-        add(command).mut_args(|arg| if own.contains(arg.get_id()) { arg } else { arg.hide_short_help(true) })
-    }
-}
-
-impl clap::Args for HouseArgs {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        Self::in_long_help_alone(command, Settings::augment_args)
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::in_long_help_alone(command, Settings::augment_args_for_update)
-    }
-}
-
-impl clap::FromArgMatches for HouseArgs {
-    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        Settings::from_arg_matches(matches).map(|settings| Self { settings })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
-        self.settings.update_from_arg_matches(matches)
     }
 }

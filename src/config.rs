@@ -30,12 +30,14 @@ pub struct Settings {
     pub training: TrainingSettings,
     #[command(flatten)]
     pub queue: QueueSettings,
+    #[command(flatten)]
+    pub pool: PoolSettings,
 }
 
-/// Where to listen and whom to let in.
+/// Address of the server, and the credentials that open it.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server")]
-pub struct ServerSettings {
+pub struct AddressSettings {
     /// Address to listen on; 0.0.0.0 serves other machines too (set a password then: the dashboard stays closed without)
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: IpAddr,
@@ -43,10 +45,6 @@ pub struct ServerSettings {
     /// Port to listen on; 0 takes a free one and prints it
     #[arg(long, env = "PORT", default_value_t = 9090)]
     pub port: u16,
-
-    /// Write the port in use to this file once the server listens (useful with --port 0)
-    #[arg(long, value_name = "FILE")]
-    pub port_file: Option<PathBuf>,
 
     /// User name for HTTP Basic authentication on every route, and for the dashboard at /ui; needs --basic-auth-pass too
     #[arg(long, env = "BASIC_AUTH_USER", hide_env_values = true)]
@@ -61,6 +59,18 @@ pub struct ServerSettings {
     /// digits, `-`, `_`
     #[arg(long, env = "SECRET_PATH", hide_env_values = true)]
     pub secret_path: Option<SecretString>,
+}
+
+/// Address and limits of the server, and what it alone keeps up with Label Studio.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
+pub struct ServerSettings {
+    #[command(flatten)]
+    pub address: AddressSettings,
+
+    /// Write the port in use to this file once the server listens (useful with --port 0)
+    #[arg(long, value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
 
     /// Names besides localhost by which others on this machine ask a server that has no password and listens on a loopback
     /// address. Any other is refused: a web page can let its own name lead here (DNS rebinding)
@@ -84,9 +94,17 @@ pub struct ServerSettings {
     /// Most tasks in one predict request
     #[arg(long, env = "MAX_TASKS_PER_REQUEST", default_value_t = 20_000)]
     pub max_tasks_per_request: usize,
+
+    /// Address of Label Studio as the browser sees it, for links in the dashboard; by default the same
+    #[arg(long, help_heading = "Label Studio", env = "LABEL_STUDIO_PUBLIC_URL", value_name = "URL")]
+    pub label_studio_public_url: Option<String>,
+
+    /// Seconds between comparisons of our labels with Label Studio's; 0 turns them off
+    #[arg(long, help_heading = "Label Studio", env = "RECONCILE_SECONDS", default_value_t = 600)]
+    pub reconcile_seconds: u64,
 }
 
-/// Where labels, embeddings and models are kept.
+/// Storage of labels, embeddings and models.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Storage")]
 pub struct StorageSettings {
@@ -99,7 +117,7 @@ pub struct StorageSettings {
     pub database_url: Option<SecretString>,
 }
 
-/// What may be fetched, and how much of it.
+/// Limits on fetching images.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Images")]
 pub struct ImageSettings {
@@ -125,7 +143,7 @@ pub struct ImageSettings {
     pub max_downloads: u16,
 }
 
-/// Which network looks at the images, and on what.
+/// Network that embeds the images, and the device it runs on.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Model")]
 pub struct ModelSettings {
@@ -160,13 +178,13 @@ pub enum Device {
     Ndarray,
 }
 
-/// When to learn.
+/// Conditions that start a training.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingSettings {
     /// What starts a training
     #[arg(long, env = "TRAIN_TRIGGER", default_value = "submit")]
-    pub train_trigger: Trigger,
+    pub train_trigger: TriggerSetting,
 
     /// Annotation changes that make a training worth it
     #[arg(long, env = "START_TRAINING_EACH_N_UPDATES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -181,46 +199,59 @@ pub struct TrainingSettings {
     pub train_max_wait_ms: u64,
 }
 
-/// Which tasks Label Studio serves next.
+/// Changes to Label Studio's projects that are left out.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Queue")]
+pub struct LeaveAloneSettings {
+    /// Don't set the project's sampling to "Uncertainty sampling", without which Label Studio ignores the order
+    #[arg(long, env = "KEEP_SAMPLING")]
+    pub keep_sampling: bool,
+
+    /// Change nothing in Label Studio's projects: no order, no title, no sampling, no view, and `connect` adds only the
+    /// backend and its webhook
+    #[arg(long, env = "LEAVE_PROJECTS_ALONE")]
+    pub leave_projects_alone: bool,
+}
+
+/// Memory of the pool.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Queue")]
+pub struct PoolSettings {
+    /// Memory for the embeddings of each project's tasks, in megabytes; 1,000 MB hold 230,000 tasks
+    #[arg(long, env = "POOL_MEMORY_MB", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pool_memory_mb: u32,
+}
+
+/// Order in which Label Studio serves tasks.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Queue")]
 pub struct QueueSettings {
+    #[command(flatten)]
+    pub projects: LeaveAloneSettings,
+
     /// Tasks at the head of the ranking that are written to Label Studio after every training; 0 leaves its order alone
     #[arg(long, env = "QUEUE_TASKS", default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=999))]
     pub queue_tasks: u16,
 
     /// What the scores of these predictions carry
     #[arg(long, env = "QUEUE_ORDER", default_value = "rank")]
-    pub queue_order: QueueOrder,
-
-    /// Don't set the project's sampling to "Uncertainty sampling", without which Label Studio ignores the order
-    #[arg(long, env = "KEEP_SAMPLING")]
-    pub keep_sampling: bool,
+    pub queue_order: OrderSetting,
 
     /// Don't keep a view "Most useful first" in the Data Manager
     #[arg(long, env = "NO_QUEUE_VIEW")]
     pub no_queue_view: bool,
-
-    /// Change nothing in Label Studio's projects: no order, no title, no sampling, no view, and `connect` adds only the
-    /// backend and its webhook
-    #[arg(long, env = "LEAVE_PROJECTS_ALONE")]
-    pub leave_projects_alone: bool,
-
-    /// Memory for the embeddings of each project's tasks, in megabytes; 1,000 MB hold 230,000 tasks
-    #[arg(long, env = "POOL_MEMORY_MB", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub pool_memory_mb: u32,
 }
 
 impl QueueSettings {
     /// Tasks that are written to Label Studio in the ranking's order.
     pub fn tasks_written(&self) -> usize {
-        if self.leave_projects_alone { 0 } else { usize::from(self.queue_tasks) }
+        if self.projects.leave_projects_alone { 0 } else { usize::from(self.queue_tasks) }
     }
 }
 
-/// What the scores of the queue's predictions carry.
+/// Content of the scores of the queue's predictions.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueOrder {
+pub enum OrderSetting {
     /// the place in the ranking
     Rank,
     /// the certainty of the prediction in whole percents, as Label Studio shows it, and the place only within one percent:
@@ -228,7 +259,7 @@ pub enum QueueOrder {
     Certainty,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// for people
@@ -237,9 +268,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// What starts a training.
+/// Event that starts a training.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub enum TriggerSetting {
     /// every change of an annotation
     Submit,
     /// changes in projects whose toggle "Start model training on annotation submission" is on
@@ -264,14 +295,26 @@ fn wrong(flag: &'static str, problem: impl Into<String>) -> SettingsError {
 const SECRET_PATH_CHARS: std::ops::RangeInclusive<usize> = 16..=128;
 
 impl Settings {
+    /// Address of Label Studio for links, checked.
+    ///
+    /// # Errors
+    /// As [`LabelStudioSettings::base_url`].
+    pub fn public_url(&self) -> Result<Option<url::Url>, SettingsError> {
+        let public = self.server.label_studio_public_url.as_deref();
+        match label_studio::address("--label-studio-public-url", public)? {
+            Some(url) => Ok(Some(url)),
+            None => self.label_studio.base_url(),
+        }
+    }
+
     /// Checks what the types can't say.
     ///
     /// # Errors
     /// The first setting that contradicts another or can't work, with the flag's name and what to do.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        self.server.validate()?;
+        self.server.address.validate()?;
         self.label_studio.base_url()?;
-        self.label_studio.public_url()?;
+        self.public_url()?;
         if let Some(threshold) = self.model.model_score_threshold
             && !(0.0..=1.0).contains(&threshold)
         {
@@ -295,7 +338,7 @@ impl Settings {
     }
 }
 
-impl ServerSettings {
+impl AddressSettings {
     fn validate(&self) -> Result<(), SettingsError> {
         match (&self.basic_auth_user, &self.basic_auth_pass) {
             (Some(_), None) => return Err(wrong("--basic-auth-pass", "missing; --basic-auth-user needs it")),

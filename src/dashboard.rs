@@ -3,32 +3,33 @@
 //! Rendered here, charts too; forms and links do everything, and a small script only follows what changes.
 //! Pages read memory, indexed counts and what the background keeps ready, so that none waits for a whole table.
 
+mod activity;
 mod assets;
 mod at_connect;
+mod background_cache;
 mod charts;
-mod computed;
+mod context;
 mod counts;
-mod findings;
+mod document;
+mod error;
+mod format;
 mod guard;
 mod health;
 mod history;
 mod jobs;
+mod label_errors;
 mod layout;
 mod live;
 mod login;
 mod map;
-mod now;
 mod project;
 mod projects;
 mod queue;
-mod refusal;
-mod suspects;
+mod review;
 mod tags;
 mod thresholds;
 mod thumbnails;
 mod versions;
-mod visit;
-mod words;
 
 use std::sync::Arc;
 
@@ -40,50 +41,56 @@ use url::Url;
 
 use crate::access::{Access, Keys, Throttle};
 use crate::domain::ids::ProjectId;
+use crate::domain::label_config::LabelConfigs;
 use crate::embed::Embedder;
-use crate::labelstudio::Media;
+use crate::media::Media;
 use crate::models::Models;
-use crate::queue::{Comparison, Queue, Ranking};
+use crate::pool::{Comparison, Pool};
+use crate::queue::{Queue, Ranking};
 use crate::ranking::Strategy;
 use crate::storage::Storage;
 use crate::training::Training;
 use crate::vision::Limits;
-use computed::Computed;
+use background_cache::BackgroundCache;
 use counts::Counts;
-use findings::Findings;
 use history::History;
 use live::Live;
 use map::Maps;
+use review::Findings;
 use thumbnails::Thumbnails;
 
-/// Where the dashboard stands.
+/// Path of the dashboard.
 pub const PATH: &str = "/ui";
 
-/// What the dashboard needs from other rooms.
-pub struct Rooms {
+/// Services of other rooms that the dashboard uses.
+pub struct DashboardDependencies {
     pub storage: Storage,
     pub embedder: Embedder,
     pub models: Models,
     pub training: Training,
+    pub label_configs: LabelConfigs,
+    pub pool: Pool,
     pub queue: Queue,
     pub media: Media,
 }
 
-/// What it needs to know of the installation.
+/// Properties of the installation that the dashboard uses.
 pub struct Installation {
     pub access: Access,
     /// Attempts at the password, those elsewhere on this server too.
     pub throttle: Arc<Throttle>,
     /// Label Studio as the browser reaches it, for links to tasks.
     pub label_studio: Option<Url>,
-    /// Whether Label Studio's queue can be written: an address and a token are set.
+    /// `true` if Label Studio's queue can be written: an address and a token are set.
     pub writes_queue: bool,
-    /// How much of an image is looked at.
+    /// Limits on decoding an image.
     pub limits: Limits,
     /// Thumbnails made at once.
     pub decoders: usize,
-    /// What is missing, for people.
+    /// Missing settings, in words for people.
     pub advice: Vec<String>,
+    /// Of this process, bytes; `None` where the system does not say.
+    pub resident_memory: fn() -> Option<u64>,
     /// Unix microseconds.
     pub now: fn() -> i64,
 }
@@ -97,6 +104,8 @@ struct Inner {
     embedder: Embedder,
     models: Models,
     training: Training,
+    label_configs: LabelConfigs,
+    pool: Pool,
     queue: Queue,
     access: Access,
     keys: Keys,
@@ -104,15 +113,16 @@ struct Inner {
     label_studio: Option<Url>,
     writes_queue: bool,
     advice: Vec<String>,
+    resident_memory: fn() -> Option<u64>,
     now: fn() -> i64,
     counts: Counts,
     live: Live,
     thumbnails: Thumbnails,
     history: History,
     /// By strategy, and by the tag whose images alone are ranked.
-    rankings: Computed<(ProjectId, Option<Strategy>, Option<String>), Ranking>,
-    findings: Computed<ProjectId, Findings>,
-    comparisons: Computed<(ProjectId, i64, i64), Comparison>,
+    rankings: BackgroundCache<(ProjectId, Option<Strategy>, Option<String>), Ranking>,
+    findings: BackgroundCache<ProjectId, Findings>,
+    comparisons: BackgroundCache<(ProjectId, i64, i64), Comparison>,
     maps: Maps,
 }
 
@@ -122,23 +132,37 @@ const KEPT: u64 = 200;
 impl Dashboard {
     /// # Errors
     /// The operating system gives no random bytes.
-    pub fn new(rooms: Rooms, installation: Installation) -> Result<Self, getrandom::Error> {
-        let Rooms { storage, embedder, models, training, queue, media } = rooms;
-        let Installation { access, throttle, label_studio, writes_queue, limits, decoders, advice, now } =
-            installation;
+    pub fn new(
+        dependencies: DashboardDependencies,
+        installation: Installation,
+    ) -> Result<Self, getrandom::Error> {
+        let DashboardDependencies { storage, embedder, models, training, label_configs, pool, queue, media } =
+            dependencies;
+        let Installation {
+            access,
+            throttle,
+            label_studio,
+            writes_queue,
+            limits,
+            decoders,
+            advice,
+            resident_memory,
+            now,
+        } = installation;
         let keys = match &access.basic {
             Some((user, password)) => Keys::of(user, password),
-            None => Keys::from_random(guard::random()?),
+            None => Keys::from_random(context::random()?),
         };
         let live = Live::new();
         // What takes seconds must not keep back what takes moments.
-        let (quick, slow) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        let quick = Arc::new(Semaphore::new(1));
+        let slow = Arc::new(Semaphore::new(1));
         Ok(Self(Arc::new(Inner {
             counts: Counts::new(storage.clone()),
             history: History::new(storage.clone()),
-            rankings: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
-            findings: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
-            comparisons: Computed::new(KEPT, Arc::clone(&quick), live.clone()),
+            rankings: BackgroundCache::new(KEPT, Arc::clone(&quick), live.clone()),
+            findings: BackgroundCache::new(KEPT, Arc::clone(&quick), live.clone()),
+            comparisons: BackgroundCache::new(KEPT, Arc::clone(&quick), live.clone()),
             maps: Maps::new(&quick, &slow, &live),
             live,
             thumbnails: Thumbnails::new(media, limits, decoders),
@@ -147,12 +171,15 @@ impl Dashboard {
             embedder,
             models,
             training,
+            label_configs,
+            pool,
             queue,
             access,
             keys,
             label_studio,
             writes_queue,
             advice,
+            resident_memory,
             now,
         })))
     }
@@ -179,7 +206,7 @@ const fn at(path: &'static str, handler: fn() -> Route) -> Entry {
 }
 
 /// For what changes nothing: GET, or HEAD for all but the body (RFC 9110, section 9.3.2).
-fn look() -> Route {
+fn get() -> Route {
     web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
 }
 
@@ -193,7 +220,7 @@ const PAGES: &[&[Entry]] = &[
     project::ENTRIES,
     map::ENTRIES,
     queue::ENTRIES,
-    suspects::ENTRIES,
+    label_errors::ENTRIES,
     tags::ENTRIES,
     versions::ENTRIES,
     health::ENTRIES,
@@ -205,6 +232,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
     for entry in PAGES.iter().flat_map(|entries| entries.iter()) {
         scope = scope.route(entry.path, (entry.handler)());
     }
-    let scope = scope.default_service(web::to(refusal::unknown));
+    let scope = scope.default_service(web::to(error::unknown));
     config.service(scope.wrap(from_fn(guard::guard)).wrap(from_fn(guard::headers)));
 }

@@ -3,7 +3,9 @@
 //! Pure: nothing here touches the network, the disk or the clock.
 
 pub mod annotation;
+pub mod capture_time;
 pub mod consensus;
+pub mod error_kind;
 pub mod events;
 pub mod export;
 mod field;
@@ -14,5 +16,4 @@ pub mod project;
 pub mod region;
 pub mod shell;
 pub mod tag;
-pub mod taken;
 pub mod task;

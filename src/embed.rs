@@ -1,10 +1,12 @@
 //! One path from an image's address to its embedding: fetch -> hash -> look up -> decode -> infer -> store.
 //!
-//! An image is embedded once, and so is each region of it. Memory holds the recent ones, the database all of them, keyed by the
-//! content's hash, of a region with its place, and the backbone's fingerprint; the addresses seen in a project point to content hashes, so that
-//! re-opening, retraining and ranking neither fetch nor run anything again.
+//! An image is embedded once, and so is each region of it. Memory holds the recent ones, the database all of them, keyed
+//! by the content's hash, for a region with its place, and the backbone's fingerprint; the addresses seen in a project
+//! point to content hashes, so that re-opening, retraining and ranking neither fetch nor run anything again.
 
 mod image;
+pub mod inference;
+mod local;
 mod regions;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,15 +19,17 @@ use half::f16;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::domain::error_kind::ErrorKind;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::region::Place;
-use crate::inference::{Inference, InferenceError};
-use crate::labelstudio::{BasicCredentials, ImageProblem, Media, MediaError};
+use crate::media::{BasicCredentials, ImageProblem, Media, MediaError};
 use crate::model::BackboneSpec;
 use crate::storage::Storage;
 use crate::turns::Asker;
 use crate::vision::{Limits, VisionError};
 use image::{Images, Key};
+use inference::{Inference, InferenceError};
+pub use local::{EmbeddedImage, LocalEmbedError, LocalEmbedder};
 use regions::OfImage;
 
 /// Images of one request on their way at once; downloads, decoding and inference have bounds of their own.
@@ -39,7 +43,7 @@ const LOGGED_TASKS: usize = 10;
 
 /// One image, or a region of one, that somebody wants embedded.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct ImageRequest {
     pub project: ProjectId,
     pub task: TaskId,
     /// The address as the task's data holds it; regions of one image share it.
@@ -57,11 +61,11 @@ pub struct Embedded {
     pub hash: ContentHash,
     /// As long as the backbone's spec says.
     pub vector: Vec<f32>,
-    /// Whether only a part of the picture could be read. It is predicted as it is, and learnt only with a person's label.
+    /// `true` if only a part of the picture could be read. It is predicted as it is, and learnt only with a person's label.
     pub damaged: bool,
 }
 
-/// Why one image has no embedding.
+/// Reason why one image has no embedding.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
     #[error(transparent)]
@@ -77,7 +81,16 @@ pub enum EmbedError {
 }
 
 impl EmbedError {
-    /// For how long the image's host is left alone, where the image was not even asked for because of that.
+    /// Returns the kind of the error, by what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Media(_) | Self::Vision { .. } => ErrorKind::Invalid,
+            Self::Inference { source, .. } => source.kind(),
+            Self::Abandoned { .. } | Self::ShuttingDown => ErrorKind::Unavailable,
+        }
+    }
+
+    /// Time for which the image's host is left alone, where the image was not even asked for because of that.
     pub fn host_is_left_alone(&self) -> Option<Duration> {
         match self {
             Self::Media(MediaError::Image { problem: ImageProblem::SilentHost { seconds, .. }, .. }) => {
@@ -88,12 +101,12 @@ impl EmbedError {
     }
 }
 
-/// What a batch gives: for each image its embedding or the reason why not, in order.
+/// Result of a batch: for each image its embedding or the reason why not, in order.
 pub type Batch = Vec<Result<Arc<Embedded>, Arc<EmbedError>>>;
 
-/// An embedding as the store gives it back, in half floats: the first look at an image must say what every later one
-/// says.
-pub fn as_stored(vector: Vec<f32>) -> Vec<f32> {
+/// An embedding as the store gives it back, in half floats: the first embedding of an image must equal every later
+/// one.
+pub fn rounded_as_stored(vector: Vec<f32>) -> Vec<f32> {
     vector.into_iter().map(|value| f16::from_f32(value).to_f32()).collect()
 }
 
@@ -135,8 +148,8 @@ impl Embedder {
     /// # Errors
     /// [`InferenceError::Busy`] when too many images are in flight already. A failing image is an entry of the
     /// answer, not an error.
-    pub async fn embed(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
-        self.embed_abreast(wanted, CONCURRENT_IMAGES, None).await
+    pub async fn embed(&self, wanted: Vec<ImageRequest>) -> Result<Batch, InferenceError> {
+        self.embed_concurrently(wanted, CONCURRENT_IMAGES, None).await
     }
 
     /// As [`Embedder::embed`], for somebody who does not wait longer than `patience` for what others asked for before.
@@ -146,28 +159,28 @@ impl Embedder {
     pub async fn embed_within(
         &self,
         patience: Duration,
-        wanted: Vec<Wanted>,
+        wanted: Vec<ImageRequest>,
     ) -> Result<Batch, InferenceError> {
-        self.embed_abreast(wanted, CONCURRENT_IMAGES, Some(patience)).await
+        self.embed_concurrently(wanted, CONCURRENT_IMAGES, Some(patience)).await
     }
 
     /// As [`Embedder::embed`], for images nobody waits for.
     ///
     /// # Errors
     /// As [`Embedder::embed`].
-    pub async fn embed_quietly(&self, wanted: Vec<Wanted>) -> Result<Batch, InferenceError> {
-        self.embed_abreast(wanted, QUIET_IMAGES, None).await
+    pub async fn embed_quietly(&self, wanted: Vec<ImageRequest>) -> Result<Batch, InferenceError> {
+        self.embed_concurrently(wanted, QUIET_IMAGES, None).await
     }
 
-    async fn embed_abreast(
+    async fn embed_concurrently(
         &self,
-        wanted: Vec<Wanted>,
-        abreast: usize,
+        wanted: Vec<ImageRequest>,
+        concurrency: usize,
         patience: Option<Duration>,
     ) -> Result<Batch, InferenceError> {
         let keys = Key::all(&wanted);
         let mut batch = self.known(&wanted, &keys).await;
-        let missing: Vec<(usize, Key, Wanted)> = wanted
+        let missing: Vec<(usize, Key, ImageRequest)> = wanted
             .into_iter()
             .zip(keys)
             .enumerate()
@@ -180,17 +193,20 @@ impl Embedder {
             let asker = Asker { project, request: 1 + self.batches.fetch_add(1, Ordering::Relaxed) };
             let admission = self.images.inference.admit(asker, missing.len(), patience)?;
             let missing = regions::by_image(missing);
-            let (images, hung_up) = (Arc::clone(&self.images), CancellationToken::new());
+            let images = Arc::clone(&self.images);
+            let hung_up = CancellationToken::new();
             let _waits = hung_up.clone().drop_guard();
             let work = async move {
-                let (images, hung_up, admission) = (&images, &hung_up, &admission);
+                let images = &images;
+                let hung_up = &hung_up;
+                let admission = &admission;
                 let embed = |group: OfImage| async move {
                     let embedded = images.embed_unless(hung_up, asker, &group.wanted).await;
-                    let done: Vec<_> = group.told(&embedded).collect();
+                    let done: Vec<_> = group.answers(&embedded).collect();
                     done.iter().for_each(|_| admission.one_done());
                     done
                 };
-                let done = stream::iter(missing).map(embed).buffer_unordered(abreast);
+                let done = stream::iter(missing).map(embed).buffer_unordered(concurrency);
                 let done: Vec<_> = done.flat_map(stream::iter).collect().await;
                 let is_damaged =
                     |embedded: &Result<Arc<Embedded>, _>| embedded.as_ref().is_ok_and(|seen| seen.damaged);
@@ -210,10 +226,11 @@ impl Embedder {
             .collect())
     }
 
-    /// What memory and database know already; a database in trouble only means that images are looked at again.
+    /// Embeddings and failures that memory and database hold already; a database in trouble only means that images are
+    /// embedded again.
     async fn known(
         &self,
-        wanted: &[Wanted],
+        wanted: &[ImageRequest],
         keys: &[Key],
     ) -> Vec<Option<Result<Arc<Embedded>, Arc<EmbedError>>>> {
         let images = &self.images;
@@ -230,7 +247,7 @@ impl Embedder {
             missing.entry(keys[index].project).or_default().push(index);
         }
         for (project, indices) in missing {
-            let missing: Vec<&Wanted> = indices.iter().map(|index| &wanted[*index]).collect();
+            let missing: Vec<&ImageRequest> = indices.iter().map(|index| &wanted[*index]).collect();
             match images.stored(project, &missing).await {
                 Ok(found) => {
                     for (index, embedded) in indices.into_iter().zip(found) {
@@ -247,7 +264,7 @@ impl Embedder {
     }
 }
 
-/// Says in one line which images of a batch are damaged, when they are looked at.
+/// Logs in one line which newly embedded images of a batch are damaged.
 fn say_damaged(project: ProjectId, tasks: BTreeSet<TaskId>) {
     if tasks.is_empty() {
         return;

@@ -1,10 +1,12 @@
-//! How good a model is, told honestly: accuracy with its interval, recall by class, log loss, Brier score.
+//! Quality of a model: accuracy with its confidence interval, recall by class, log loss, Brier score.
 //!
 //! Pure: rows of probabilities and labels in, figures out. Which rows a model had not seen is the caller's business.
 
+pub mod agreement;
 pub mod calibration;
-pub mod copies;
-pub mod suspects;
+pub mod label_errors;
+pub mod near_duplicates;
+pub mod stopping;
 
 use serde::{Deserialize, Serialize};
 
@@ -68,14 +70,17 @@ impl Evaluation {
     /// Figures of a multiple-choice head: for each image a row of probabilities and of flags.
     pub fn multiple(probabilities: &[Vec<f32>], labels: &[Vec<bool>], classes: usize) -> Self {
         let n = labels.len();
-        let (mut found, mut support, mut right) = (vec![0; classes], vec![0; classes], 0);
-        let (mut brier, mut loss) = (0.0, 0.0);
+        let mut found = vec![0; classes];
+        let mut support = vec![0; classes];
+        let mut right = 0;
+        let mut brier = 0.0;
+        let mut loss = 0.0;
         for (row, flags) in probabilities.iter().zip(labels) {
             for (class, (&p, &applies)) in row.iter().zip(flags).enumerate() {
-                let says = p >= APPLIES;
-                right += usize::from(says == applies);
+                let ticked = p >= APPLIES;
+                right += usize::from(ticked == applies);
                 support[class] += usize::from(applies);
-                found[class] += usize::from(applies && says);
+                found[class] += usize::from(applies && ticked);
                 loss -= f64::from(if applies { p } else { 1.0 - p }).max(MIN_PROBABILITY).ln();
             }
             brier += squared_distance(row, |class| flags[class]);
@@ -105,7 +110,8 @@ pub fn exact_match(probabilities: &[Vec<f32>], labels: &[Vec<bool>]) -> f64 {
 
 /// Share of the answers with each class that are right, of a multiple-choice head; `None` for a class never answered.
 pub fn precisions(probabilities: &[Vec<f32>], labels: &[Vec<bool>], classes: usize) -> Vec<Option<f64>> {
-    let (mut right, mut said) = (vec![0; classes], vec![0; classes]);
+    let mut right = vec![0; classes];
+    let mut said = vec![0; classes];
     for (row, flags) in probabilities.iter().zip(labels) {
         for class in (0..classes).filter(|class| row[*class] >= APPLIES) {
             said[class] += 1;
@@ -115,7 +121,7 @@ pub fn precisions(probabilities: &[Vec<f32>], labels: &[Vec<bool>], classes: usi
     recalls(&right, &said)
 }
 
-/// How often each class was taken for each: `[label][answer]`, counts.
+/// Confusion matrix: counts, `[label][answer]`.
 pub fn confusion(probabilities: &[Vec<f32>], labels: &[usize], classes: usize) -> Vec<Vec<usize>> {
     let mut counts = vec![vec![0; classes]; classes];
     for (row, &label) in probabilities.iter().zip(labels) {

@@ -1,10 +1,9 @@
-//! The door: translates between Label Studio's protocol and the rooms, and decides nothing else.
+//! The door: Label Studio's protocol and the API, with access control and the limits on bodies, translated for the rooms.
 
 pub mod auth;
 mod body;
 pub mod error;
 mod health;
-mod heard;
 mod jobs;
 mod log;
 mod openapi;
@@ -16,6 +15,7 @@ mod shapes;
 mod tasks;
 mod versions;
 mod webhook;
+mod webhook_log;
 
 use std::sync::{Arc, Once};
 
@@ -25,8 +25,10 @@ use actix_web::{Route, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::access::{Access, Throttle};
+use crate::domain::label_config::LabelConfigs;
 use crate::embed::Embedder;
 use crate::models::Models;
+use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::storage::Storage;
 use crate::training::Training;
@@ -34,8 +36,8 @@ use auth::SecretPathGuard;
 use error::ApiError;
 pub use log::log;
 
-/// What the routes need.
-pub struct State {
+/// State shared by the routes.
+pub struct ApiState {
     pub access: Access,
     /// Attempts at the password.
     pub throttle: Arc<Throttle>,
@@ -43,12 +45,14 @@ pub struct State {
     pub embedder: Embedder,
     pub models: Models,
     pub training: Training,
+    pub label_configs: LabelConfigs,
+    pub pool: Pool,
     pub queue: Queue,
     pub metrics: PrometheusHandle,
     pub limits: BodyLimits,
     /// Probability below which a region is hidden where the label config has no threshold of its own.
     pub score_threshold: Option<f32>,
-    /// What this installation lacks, for the person who looks at the status route.
+    /// Settings that this installation lacks, in words for the reader of the status route.
     pub advice: Vec<String>,
     /// Set once somebody asked under a name to which Label Studio keeps no webhook.
     pub warned_of_host: Once,
@@ -59,7 +63,7 @@ pub struct State {
 /// Version names `GET /versions` answers at most: Label Studio asks without saying which project.
 const VERSION_NAMES: usize = 200;
 
-/// How much one request may bring.
+/// Limits on the body of one request.
 #[derive(Clone, Copy)]
 pub struct BodyLimits {
     pub bytes: usize,
@@ -101,7 +105,8 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint::new(&["/predict"], WRITE, || web::to(predict::predict)),
     Endpoint::new(&["/webhook"], WRITE, || web::to(webhook::webhook)),
     Endpoint::control(&["/train"], WRITE, || web::to(jobs::train)),
-    Endpoint::new(&["/heard"], READ, || web::to(heard::heard)),
+    // Its name before 0.2 answers too.
+    Endpoint::new(&["/webhooks/received", "/heard"], READ, || web::to(webhook_log::received)),
     Endpoint::new(&["/job_status"], WRITE, || web::to(jobs::job_status)),
     Endpoint::control(&["/api/openapi.json"], READ, || web::to(openapi::openapi)),
     Endpoint::control(&["/api/projects"], READ, || web::to(projects::list)),

@@ -1,4 +1,4 @@
-//! Networks: the frozen backbone that looks at images, and the heads that are trained on what it sees.
+//! Networks: the frozen backbone that embeds images, and the heads that are trained on its embeddings.
 
 pub mod backbone;
 pub mod features;
@@ -7,13 +7,13 @@ mod head;
 pub mod onnx;
 
 pub use backbone::{Backbone, BackboneChoice, BackboneSpec, DeviceChoice, load_backbone};
-pub use features::{Features, Group};
+pub use features::Group;
 pub use fit::{FitError, FitOptions, Fitted, Progress, Targets, TrainingSet, fit};
 pub use head::{Activation, Head};
 
 use std::path::PathBuf;
 
-/// Why a network can't be used.
+/// Reason for which a network can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     #[error("backbone file `{}` can't be read: {source}", path.display())]

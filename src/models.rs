@@ -5,6 +5,7 @@
 //! between two steps leaves an orphan blob or an unused row, never half a model.
 
 mod announced;
+mod blobs;
 mod file;
 mod serving;
 pub mod starter;
@@ -14,15 +15,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use crate::blobs::{BlobError, BlobKey, Blobs};
+use crate::domain::error_kind::ErrorKind;
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::label_config::LabelConfig;
 use crate::model::ModelError;
 use crate::storage::{NewVersion, Project, Storage, StorageError, Version};
 use announced::Announcements;
 pub use announced::{Announced, Snapshot};
+
+pub use blobs::{BlobError, BlobKey, Blobs};
 pub use file::{Card, FileError, HeadCard, HeadSource, SuspectCard, VersionFile};
-pub use serving::{HeadStanding, Serving, ServingHead, is_own_name, published_name, revised, unrevised};
+pub use serving::{HeadStatus, Serving, ServingHead, is_own_name, published_name, revised, unrevised};
 use starter::Starter;
 
 /// Largest model file that is read back, in bytes: a hundred heads of a thousand classes stay below.
@@ -31,10 +34,10 @@ const MAX_MODEL_BYTES: u64 = 1024 * 1024 * 1024;
 /// Times publishing tries again when another replica published meanwhile.
 const PUBLISH_ATTEMPTS: usize = 5;
 
-/// What `/setup` answers while nothing can be predicted; no prediction ever carries it.
+/// Version that `/setup` answers while nothing can be predicted; no prediction ever carries it.
 const UNTRAINED: &str = "untrained";
 
-/// Why a model can't be published or loaded.
+/// Failure to publish or load a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelsError {
     #[error(transparent)]
@@ -54,7 +57,19 @@ pub enum ModelsError {
 }
 
 impl ModelsError {
-    /// Whether a version's file is lost or damaged, and not its store out of reach.
+    /// Returns the kind of the error, by what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Storage(error) => error.kind(),
+            Self::NoVersion { .. } => ErrorKind::NotFound,
+            Self::OtherBackbone { .. } => ErrorKind::Conflict,
+            Self::Contended { .. } => ErrorKind::Busy,
+            Self::Blob(BlobError::Store { .. }) => ErrorKind::Unavailable,
+            Self::Blob(_) | Self::Model { .. } | Self::File(_) => ErrorKind::Internal,
+        }
+    }
+
+    /// Returns `true` if a version's file is lost or damaged, and not its store out of reach.
     fn is_of_its_file(&self) -> bool {
         matches!(
             self,
@@ -69,7 +84,7 @@ impl ModelsError {
 #[derive(Debug)]
 pub struct Published {
     pub number: i64,
-    /// What Label Studio sees as the model version; changes only when the weights change.
+    /// Model version in Label Studio; changes only when the weights change.
     pub name: String,
     pub file: VersionFile,
 }
@@ -129,7 +144,7 @@ impl Models {
         self.0.starter.as_ref()
     }
 
-    /// Whether a version string is one that this program gives without a training.
+    /// Returns `true` if a version string is one that this program gives without a training.
     pub fn is_builtin(&self, version: &str) -> bool {
         version == UNTRAINED || version.starts_with(starter::VERSION_PREFIX)
     }
@@ -178,19 +193,21 @@ impl Models {
         Ok(false)
     }
 
-    /// Takes over what the database says is current, and gives its number. A file that is lost or damaged serves nobody, and is no
+    /// Follows the database's current version and returns its number. A file that is lost or damaged serves nobody, and is no
     /// reason not to let another version serve.
     async fn followed(&self, project: ProjectId) -> Result<Option<i64>, ModelsError> {
         match self.follow(project).await {
             Err(error) if error.is_of_its_file() => {
                 tracing::error!(%project, %error, "the version that should serve can't be read; another takes its place");
             }
-            followed => drop(followed?),
+            followed => {
+                followed?;
+            }
         }
         Ok(self.0.storage.current_version(project).await?.map(|row| row.number))
     }
 
-    /// Takes over what the database says is current; true if a model serves afterwards.
+    /// Follows the database's current version; `true` if a model serves afterwards.
     ///
     /// # Errors
     /// The row or the blob can't be read, or the blob is damaged or of another backbone.

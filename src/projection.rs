@@ -4,14 +4,15 @@
 //! keeps what varies most, [`Projection::Neighbours`] keeps together what lies together.
 
 mod nearest;
-mod principal;
-mod settle;
+mod pca;
+mod tsne;
 
 #[cfg(test)]
 mod tests;
 
+use crate::matrix::Matrix;
 use nearest::{Near, nearest};
-pub use principal::principal;
+pub use pca::principal;
 
 /// Side of the square every map is scaled to.
 pub const SIDE: f32 = 1_000.0;
@@ -23,23 +24,16 @@ pub const SETTLED: usize = 20_000;
 /// Settled points whose mean is the place of one that was not settled.
 const STANDS_AMONG: usize = 3;
 
-/// Points below which neighbours say nothing.
+/// Points below which neighbours tell nothing.
 const MIN_POINTS: usize = 10;
 
-/// How points come into the plane.
+/// Method of dimensionality reduction: brings points into the plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Projection {
     /// The two axes of largest variance (PCA)
     Principal,
     /// Each point beside its neighbours (t-SNE: van der Maaten & Hinton 2008, by Barnes-Hut trees: van der Maaten 2014)
     Neighbours,
-}
-
-/// Rows of numbers, row-major `n x dim`, all finite.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    pub dim: usize,
-    pub values: &'a [f32],
 }
 
 /// Points in the plane.
@@ -51,7 +45,7 @@ pub struct Plane {
     pub settled: usize,
 }
 
-/// Why there is no map.
+/// Reason for which there is no map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProjectionError {
     #[error("the map was stopped before it was ready")]
@@ -71,7 +65,7 @@ impl Projection {
         }
     }
 
-    /// Reads what [`Projection::name`] says; `None` for anything else.
+    /// Parses the output of [`Projection::name`]; `None` for anything else.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|projection| projection.name() == name)
     }
@@ -79,8 +73,12 @@ impl Projection {
     /// Draws rows. It is asked now and then whether to go on.
     ///
     /// # Errors
-    /// It was told to stop, or the rows can't be drawn.
-    pub fn draw(self, rows: Rows<'_>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Plane, ProjectionError> {
+    /// It was stopped, or the rows can't be drawn.
+    pub fn draw(
+        self,
+        rows: Matrix<&[f32]>,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Plane, ProjectionError> {
         if let Some(at) = rows.values.iter().position(|value| !value.is_finite()) {
             return Err(ProjectionError::Failed(format!("number {at} of the points is {}", rows.values[at])));
         }
@@ -96,37 +94,21 @@ impl Projection {
     }
 }
 
-impl<'a> Rows<'a> {
-    pub fn len(&self) -> usize {
-        self.values.len().checked_div(self.dim).unwrap_or(0)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a [f32]> {
-        self.values.chunks_exact(self.dim.max(1))
-    }
-}
-
 /// Settles at most `limit` rows, evenly taken, and places the others among them.
 fn neighbours(
-    rows: Rows<'_>,
+    rows: Matrix<&[f32]>,
     limit: usize,
     go_on: &(dyn Fn() -> bool + Sync),
 ) -> Result<Plane, ProjectionError> {
     let step = rows.len().div_ceil(limit.max(1)).max(1);
-    let part = |wanted: &dyn Fn(usize) -> bool| -> Vec<f32> {
-        let rows = rows.iter().enumerate().filter(|(row, _)| wanted(row % step));
-        rows.flat_map(|(_, row)| row).copied().collect()
+    let part = |wanted: &dyn Fn(usize) -> bool| {
+        rows.select(&(0..rows.len()).filter(|row| wanted(row % step)).collect::<Vec<_>>())
     };
     let chosen = part(&|rest| rest == 0);
-    let chosen = Rows { dim: rows.dim, values: &chosen };
-    let settled = settle::settle(chosen, principal(chosen), go_on)?;
+    let settled = tsne::settle(chosen.view(), principal(chosen.view()), go_on)?;
     let others = part(&|rest| rest != 0);
-    let near = nearest(Rows { dim: rows.dim, values: &others }, chosen, STANDS_AMONG, false, go_on)
-        .ok_or(ProjectionError::Stopped)?;
+    let near =
+        nearest(others.view(), chosen.view(), STANDS_AMONG, false, go_on).ok_or(ProjectionError::Stopped)?;
     let mut near = near.iter();
     let places = (0..rows.len()).map(|row| match row % step {
         0 => settled[row / step],
@@ -137,7 +119,8 @@ fn neighbours(
 
 /// The mean of the places of `near`, the nearest weighing most.
 fn among(near: &[Near], places: &[[f32; 2]]) -> [f32; 2] {
-    let (mut sum, mut total) = ([0.0; 2], 0.0);
+    let mut sum = [0.0; 2];
+    let mut total = 0.0;
     for near in near {
         // Copies of a settled point stand on it.
         let weight = 1.0 / (near.square + 1e-6);
@@ -155,7 +138,8 @@ fn fit_square(places: &mut [[f32; 2]]) {
         values
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
     };
-    let (across, up) = (bounds(0), bounds(1));
+    let across = bounds(0);
+    let up = bounds(1);
     let width = (across.1 - across.0).max(up.1 - up.0);
     let scale = if width > 0.0 { SIDE / width } else { 0.0 };
     let middle = [f32::midpoint(across.0, across.1), f32::midpoint(up.0, up.1)];

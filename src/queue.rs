@@ -1,47 +1,33 @@
-//! Which task to label next: the pool of unlabelled tasks, its ranking, and Label Studio's queue in that order.
+//! Ranking of the pool by a query strategy, and Label Studio's queue in that order.
 //!
-//! The pool is embedded in the background, so that ranking never waits for an image. After every publish the pool is
-//! ranked anew and the head of the ranking is written to Label Studio as predictions whose scores carry the order.
+//! After every publish the pool is ranked again and the head of the ranking is written to Label Studio as predictions whose scores
+//! carry the order.
 
-mod compare;
-mod embedded;
-mod fill;
 mod follow;
-mod map;
-mod marks;
-mod near;
-mod order;
 mod pace;
-mod pictures;
 mod publish;
-mod review;
+mod rank;
 mod rows;
 mod store;
 mod write;
+mod writer;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::Notify;
 
+use crate::domain::error_kind::ErrorKind;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::embed::{EmbedError, Embedder};
-use crate::inference::InferenceError;
 use crate::labelstudio::{Client, LabelStudioError};
 use crate::models::Models;
-use crate::projection::ProjectionError;
+use crate::pool::{Pool, PoolError};
 use crate::ranking::Strategy;
 use crate::storage::{Storage, StorageError};
-pub use compare::{Change, Comparison};
-use embedded::Embeddings;
-pub use fill::PoolProgress;
-pub use map::{Answer, Map, Picture};
-use marks::Marks;
-pub use near::Neighbour;
-pub use order::{Ranked, Ranking, Says, Wish};
-pub use review::{HeadReview, Outlier, Review};
+pub use rank::{HeadProbabilities, RankRequest, Ranked, Ranking};
 
-/// What the scores of the predictions in Label Studio's queue mean.
+/// Meaning of the scores of the predictions in Label Studio's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueOrder {
     /// The place in the ranking, so that the diversity of a batch is kept exactly
@@ -50,23 +36,21 @@ pub enum QueueOrder {
     Certainty,
 }
 
-/// How the queue is kept.
+/// Settings of Label Studio's queue.
 #[derive(Clone, Copy, Debug)]
 pub struct QueuePolicy {
     pub order: QueueOrder,
     /// Tasks at the head of the ranking that Label Studio gets; 0 leaves its queue alone.
     pub tasks: usize,
-    /// Whether `sampling` is set to "Uncertainty sampling".
+    /// `true` if `sampling` is set to "Uncertainty sampling".
     pub set_sampling: bool,
-    /// Whether a view "Most useful first" is kept in the Data Manager.
+    /// `true` if a view "Most useful first" is kept in the Data Manager.
     pub keep_view: bool,
-    /// Memory for the embeddings of a project's pool, in bytes; tasks beyond it are not ranked.
-    pub pool_bytes: usize,
-    /// For heads whose label config has no threshold.
+    /// Score threshold of heads whose label config has none.
     pub score_threshold: Option<f32>,
 }
 
-/// Why there is no ranking, or Label Studio did not take it over.
+/// Error of a ranking, or of its way into Label Studio.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     #[error(transparent)]
@@ -74,97 +58,91 @@ pub enum QueueError {
     #[error(transparent)]
     LabelStudio(#[from] LabelStudioError),
     #[error(transparent)]
-    Inference(#[from] InferenceError),
-    #[error(transparent)]
-    Embed(#[from] Arc<EmbedError>),
-    #[error("no project `{0}`")]
-    NoProject(ProjectId),
-    #[error("project {project} can't be ranked: {problem}")]
-    NoHead { project: ProjectId, problem: String },
+    Pool(#[from] PoolError),
     #[error(
         "project {project}: this server is not among its ML backends in Label Studio: {found}; connect it under Settings > \
          Model, or mend its address there"
     )]
     NotConnected { project: ProjectId, found: String },
-    #[error(transparent)]
-    Projection(#[from] ProjectionError),
     #[error("the ranking was interrupted")]
     Interrupted,
 }
 
-/// How Label Studio's queue of a project was written since the start of this process.
+impl QueueError {
+    /// Returns the kind of the error, by what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Pool(error) => error.kind(),
+            Self::Storage(error) => error.kind(),
+            Self::NotConnected { .. } => ErrorKind::Conflict,
+            Self::LabelStudio(_) | Self::Interrupted => ErrorKind::Unavailable,
+        }
+    }
+}
+
+/// Record of the writes of a project's queue in Label Studio since the start of this process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBack {
-    /// Times it was written.
+    /// Number of orders that were written.
     pub written: u64,
-    /// Attempts that failed.
+    /// Number of attempts that failed.
     pub failed: u64,
-    /// Tasks of the last one that was written.
+    /// Number of tasks written of the last order.
     pub tasks: usize,
-    /// When it was, Unix microseconds.
+    /// Time of the last write, in Unix microseconds.
     pub last_at: Option<i64>,
-    /// Why the last attempt failed, if it did.
+    /// Error of the last attempt, if it failed.
     pub problem: Option<String>,
-    /// Whether one is under way.
+    /// `true` if a write is under way.
     pub writing: bool,
 }
 
-/// The room's handle; clone it freely.
+/// Handle for rankings and the state of what is written; clone it freely.
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
 
+/// Keeps Label Studio's queues in the order of the newest versions.
+pub struct Publisher(Arc<Inner>);
+
 struct Inner {
     storage: Storage,
-    embedder: Embedder,
+    pool: Pool,
     models: Models,
     label_studio: Client,
     policy: QueuePolicy,
     now: fn() -> i64,
-    pools: Mutex<HashMap<ProjectId, Arc<ProjectPool>>>,
-    /// Projects whose tasks are to be asked from Label Studio.
-    unlisted: Mutex<BTreeSet<ProjectId>>,
-    /// Something may be missing in a pool.
-    fill: Notify,
+    /// Events from which on the order in force of a project may have run out.
+    runs_out_at: Mutex<HashMap<ProjectId, usize>>,
     /// Something may be missing in Label Studio's queue.
     publish: Notify,
-    /// How the writing of each project's queue went.
+    /// Record of the writes of each project's queue.
     write_backs: Mutex<HashMap<ProjectId, WriteBack>>,
-    /// Of the version that was told last of each project, the tasks that Label Studio asked for: it stores the answers.
+    /// Version answered last for each project, and the tasks that Label Studio requested of it: it stores the answers.
     asked: Mutex<HashMap<ProjectId, (String, BTreeSet<TaskId>)>>,
     /// The last time that Label Studio stored each project whole for us.
     switches: Mutex<HashMap<ProjectId, follow::Switch>>,
 }
 
-/// What is ranked of a project, and how far it is filled.
-struct ProjectPool {
-    /// Held as long as a ranking takes.
-    embeddings: Arc<tokio::sync::Mutex<Embeddings>>,
-    /// Held for moments, by requests too.
-    marks: Mutex<Marks>,
-}
-
-/// What the queue needs from other rooms.
-pub struct Rooms {
+/// Services that the queue uses.
+pub struct QueueDependencies {
     pub storage: Storage,
-    pub embedder: Embedder,
+    pub pool: Pool,
     pub models: Models,
     pub label_studio: Client,
 }
 
 impl Queue {
     /// `now` gives Unix microseconds.
-    pub fn new(rooms: Rooms, policy: QueuePolicy, now: fn() -> i64) -> Self {
-        let Rooms { storage, embedder, models, label_studio } = rooms;
+    pub fn new(dependencies: QueueDependencies, policy: QueuePolicy, now: fn() -> i64) -> Self {
+        let QueueDependencies { storage, pool, models, label_studio } = dependencies;
         Self(Arc::new(Inner {
             storage,
-            embedder,
+            pool,
             models,
             label_studio,
             policy,
             now,
-            pools: Mutex::default(),
-            unlisted: Mutex::default(),
-            fill: Notify::new(),
+            runs_out_at: Mutex::default(),
             publish: Notify::new(),
             write_backs: Mutex::default(),
             asked: Mutex::default(),
@@ -174,26 +152,16 @@ impl Queue {
 
     /// Tasks came, changed or went; the pool follows in the background.
     pub fn tasks_changed(&self, project: ProjectId, tasks: impl Iterator<Item = TaskId>) {
-        let pool = self.pool(project);
-        let mut marks = lock(&pool.marks);
-        marks.note(tasks);
-        let may_run_out = marks.events >= marks.wakes_at;
-        drop(marks);
-        self.0.fill.notify_one();
-        if may_run_out {
+        self.0.pool.tasks_changed(project, tasks);
+        let runs_out_at = lock(&self.0.runs_out_at).get(&project).copied();
+        if self.0.pool.events(project) >= runs_out_at.unwrap_or_default() {
             self.0.publish.notify_one();
         }
     }
 
-    /// The order in force may run out when events were about so many tasks.
+    /// Notes that the order in force may run out when events were about `events` tasks.
     fn wake_at(&self, project: ProjectId, events: usize) {
-        lock(&self.pool(project).marks).wakes_at = events;
-    }
-
-    /// A project was connected: its tasks are asked from Label Studio.
-    pub fn connected(&self, project: ProjectId) {
-        lock(&self.0.unlisted).insert(project);
-        self.0.fill.notify_one();
+        lock(&self.0.runs_out_at).insert(project, events);
     }
 
     /// Another version serves; Label Studio's queue follows in the background.
@@ -212,12 +180,17 @@ impl Queue {
         Ok(())
     }
 
-    /// How the queue is kept.
+    /// Returns the publisher, which writes the orders.
+    pub fn publisher(&self) -> Publisher {
+        Publisher(Arc::clone(&self.0))
+    }
+
+    /// Returns the settings of Label Studio's queue.
     pub fn policy(&self) -> &QueuePolicy {
         &self.0.policy
     }
 
-    /// Why Label Studio's queue of a project is not in the ranking's order, if an attempt failed.
+    /// Reason for which Label Studio's queue of a project is not in the ranking's order, if the last attempt failed.
     pub fn problem(&self, project: ProjectId) -> Option<String> {
         self.write_back(project).problem
     }
@@ -227,63 +200,28 @@ impl Queue {
         let mut all = lock(&self.0.asked);
         let (of, asked) = all.entry(project).or_default();
         if of != version {
-            (*of, *asked) = (version.to_owned(), BTreeSet::new());
+            *of = version.to_owned();
+            *asked = BTreeSet::new();
         }
         asked.extend(tasks);
     }
 
-    /// Tasks that events of a project were about since the start, each as often as it was.
-    fn events(&self, project: ProjectId) -> usize {
-        lock(&self.pool(project).marks).events
+    /// The label config that Label Studio stored again for us when somebody may just have stored another, which an event
+    /// reported at `at`.
+    pub fn stored_again(&self, project: ProjectId, at: Instant) -> Option<String> {
+        let switches = lock(&self.0.switches);
+        let last = switches.get(&project)?;
+        let is_close = last.began <= at && at <= last.ended + follow::EVENT_TAKES;
+        last.label_config.clone().filter(|_| is_close)
     }
 
     fn was_asked(&self, project: ProjectId, version: &str, task: TaskId) -> bool {
         lock(&self.0.asked).get(&project).is_some_and(|(of, asked)| of == version && asked.contains(&task))
     }
 
-    /// How the writing of a project's queue went since the start.
+    /// Returns the record of the writes of a project's queue since the start.
     pub fn write_back(&self, project: ProjectId) -> WriteBack {
         lock(&self.0.write_backs).get(&project).cloned().unwrap_or_default()
-    }
-
-    /// Tasks that can't be ranked because their image can't be had, and why; at most `limit`.
-    pub fn left_out(&self, project: ProjectId, limit: usize) -> Vec<(TaskId, String)> {
-        let pool = self.pool(project);
-        lock(&pool.marks).left_out().take(limit).map(|(task, reason)| (task, reason.to_owned())).collect()
-    }
-
-    /// Tasks of whose image only a part could be read, by id; at most `limit`.
-    pub fn damaged(&self, project: ProjectId, limit: usize) -> Vec<TaskId> {
-        let pool = self.pool(project);
-        lock(&pool.marks).damaged().take(limit).collect()
-    }
-
-    /// Whether only a part of a task's image could be read.
-    pub fn is_damaged(&self, project: ProjectId, task: TaskId) -> bool {
-        lock(&self.pool(project).marks).is_damaged(task)
-    }
-
-    fn pool(&self, project: ProjectId) -> Arc<ProjectPool> {
-        let mut pools = lock(&self.0.pools);
-        let made = || {
-            let embeddings = Embeddings::new(self.0.embedder.spec(), self.0.policy.pool_bytes);
-            let embeddings = Arc::new(tokio::sync::Mutex::new(embeddings));
-            // Numbers of an earlier process are not used again.
-            let marks = Marks::new((self.0.now)().unsigned_abs());
-            Arc::new(ProjectPool { embeddings, marks: Mutex::new(marks) })
-        };
-        Arc::clone(pools.entry(project).or_insert_with(made))
-    }
-}
-
-impl ProjectPool {
-    /// The embeddings of the images under `image_key`; waits while a ranking runs.
-    async fn embeddings(&self, image_key: &str) -> OwnedMutexGuard<Embeddings> {
-        let mut embeddings = Arc::clone(&self.embeddings).lock_owned().await;
-        if embeddings.look_at(image_key) {
-            lock(&self.marks).start_anew();
-        }
-        embeddings
     }
 }
 

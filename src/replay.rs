@@ -1,4 +1,4 @@
-//! Labelling rounds replayed without a person.
+//! Simulated active learning: labelling rounds replayed without a person.
 //!
 //! The labels are known, and a strategy sees only those of images it picked. After each batch a head is trained as in
 //! a real project and judged on images that nobody picks from. Pure: features in, accuracies out.
@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use crate::domain::ids::ContentHash;
 use crate::eval::accuracy;
-use crate::model::{Features, FitError, FitOptions, Group, Head, ModelError, Targets, TrainingSet, fit};
-use crate::ranking::{HeadView, Options, Points, Pool, Space, Strategy, certainty_scores, rank};
+use crate::matrix::Matrix;
+use crate::model::{FitError, FitOptions, Group, Head, ModelError, Targets, TrainingSet, fit};
+use crate::ranking::{Candidates, HeadView, Options, Space, Strategy, certainty_scores, rank};
 
 /// Apart, so that the seeds of two rounds of one replay never meet.
 const SEEDS_APART: u64 = 1_000;
@@ -23,7 +24,7 @@ const SEEDS_APART: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Collection {
     /// `n x dim`
-    pub features: Features,
+    pub features: Matrix,
     pub groups: Vec<Group>,
     /// Content of each image
     pub hashes: Vec<ContentHash>,
@@ -36,7 +37,7 @@ pub struct Collection {
     pub validation: Vec<usize>,
 }
 
-/// How many labels, when, and how often all of it.
+/// Schedule of a replay: sizes of the batches and number of seeds.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Labels of the first batch
@@ -52,7 +53,7 @@ pub struct Schedule {
     pub random_share: Option<f32>,
 }
 
-/// Who picks.
+/// Plan of a replay: query strategies, or picks made elsewhere.
 #[derive(Clone, Debug)]
 pub enum Plan {
     /// The first batch by `start`, the later ones by `then`; with `by_certainty` the least certain of so many at the head of
@@ -72,18 +73,18 @@ pub struct Run {
     pub training: f64,
 }
 
-/// What stands after a batch.
+/// State after a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
     /// Labels so far
     pub labels: usize,
-    /// Share of the validation images that is right, 0..1
+    /// Accuracy on the validation images, 0..1
     pub accuracy: f64,
     /// Rows of this batch, best first
     pub picked: Vec<usize>,
 }
 
-/// What a strategy may know at the start of a round.
+/// State that a strategy sees at the start of a round.
 #[derive(Default)]
 struct Known {
     unlabelled: Vec<usize>,
@@ -91,7 +92,7 @@ struct Known {
     head: Option<Head>,
 }
 
-/// Why nothing can be replayed.
+/// Reason why nothing can be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error("{rows} rows of features, {labels} labels and {hashes} hashes; each image needs one of each")]
@@ -112,7 +113,7 @@ pub enum ReplayError {
     Start(Strategy),
     #[error("seed {seed}, round {round}: {found} rows are picked, expected {expected}")]
     Picks { seed: usize, round: usize, found: usize, expected: usize },
-    #[error("seed {seed} picks row {row}, which is no training image or was picked before")]
+    #[error("seed {seed} picks row {row}, which is not a training image or was picked before")]
     Pick { seed: usize, row: usize },
     #[error("a head can't be trained: {0}")]
     Fit(#[from] FitError),
@@ -146,12 +147,15 @@ impl Schedule {
 
 impl Collection {
     fn check(&self) -> Result<(), ReplayError> {
-        let (rows, labels, hashes) = (self.features.len(), self.labels.len(), self.hashes.len());
+        let rows = self.features.len();
+        let labels = self.labels.len();
+        let hashes = self.hashes.len();
         if rows != labels || rows != hashes {
             return Err(ReplayError::Rows { rows, labels, hashes });
         }
         if let Some(at) = self.features.values.iter().position(|value| !value.is_finite()) {
-            let (row, column) = (at / self.features.dim, at % self.features.dim);
+            let row = at / self.features.dim;
+            let column = at % self.features.dim;
             return Err(ReplayError::NotFinite { row, column, value: self.features.values[at] });
         }
         if self.validation.is_empty() {
@@ -161,9 +165,9 @@ impl Collection {
         if seen.len() < 2 { Err(ReplayError::OneClass) } else { Ok(()) }
     }
 
-    fn rows(&self, rows: &[usize]) -> Features {
+    fn rows(&self, rows: &[usize]) -> Matrix {
         let values = rows.iter().flat_map(|row| self.features.row(*row).iter().copied()).collect();
-        Features { dim: self.features.dim, values }
+        Matrix { dim: self.features.dim, values }
     }
 }
 
@@ -172,9 +176,9 @@ pub struct Replay {
     collection: Collection,
     schedule: Schedule,
     /// Embeddings of all training images, which standardise the features
-    pool: Features,
+    pool: Matrix,
     /// All rows as the ranking sees them
-    points: Points,
+    points: Matrix,
 }
 
 impl Replay {
@@ -191,12 +195,12 @@ impl Replay {
         Ok(Self { collection, schedule, pool, points })
     }
 
-    /// What is picked from.
+    /// Collection that is picked from.
     pub fn collection(&self) -> &Collection {
         &self.collection
     }
 
-    /// How many labels, when.
+    /// Schedule of the batches.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
@@ -230,7 +234,8 @@ impl Replay {
         watch: &(dyn Fn() + Sync),
     ) -> Result<Vec<Vec<Run>>, ReplayError> {
         plans.iter().try_for_each(|plan| self.check(plan))?;
-        let (seeds, next) = (self.schedule.seeds, AtomicUsize::new(0));
+        let seeds = self.schedule.seeds;
+        let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         let work = || {
             // A pool of its own: sums are taken in the same order whatever the number of cores.
@@ -322,8 +327,9 @@ impl Replay {
             .iter()
             .map(|rows| HeadView { classes: self.collection.classes, multiple: false, probabilities: rows })
             .collect();
-        let (open, labelled) = (self.points.select(unlabelled), self.points.select(labelled));
-        let pool = Pool { unlabelled: &open, labelled: &labelled, heads: &heads };
+        let open = self.points.select(unlabelled);
+        let labelled = self.points.select(labelled);
+        let pool = Candidates { unlabelled: &open, labelled: &labelled, heads: &heads };
         let seed = seed as u64 * SEEDS_APART + round as u64;
         let batch = self.schedule.batch(round);
         // Without a head nothing is certain.

@@ -1,4 +1,4 @@
-//! What the program remembers: projects, tasks, annotations, events, jobs, cached embeddings, versions.
+//! Persistent state of the program: projects, tasks, annotations, events, jobs, cached embeddings, versions.
 //!
 //! One struct over two engines. SQLite (a file in the data directory) is the default, PostgreSQL is taken by its URL, and
 //! every query is one text for both. Times are Unix microseconds and come in as arguments.
@@ -21,6 +21,7 @@ pub mod annotations;
 mod clock;
 pub mod connect;
 pub mod embeddings;
+mod engine;
 mod error;
 pub mod events;
 mod file;
@@ -40,14 +41,14 @@ pub use embeddings::{Embedding, NewEmbedding};
 pub use error::StorageError;
 pub use events::{EventOutcome, EventRecord, EventRow};
 pub use images::ImageRecord;
-pub use jobs::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, PULL_AND_TRAIN, TRAIN};
+pub use jobs::{Job, JobKind, JobProgress, JobRequest, JobState, MAX_ATTEMPTS};
 pub use projects::{Project, ProjectConfig, ProjectInfo};
 pub use queue::TaskState;
 pub use tags::{Renamed, TagCount, TaggedImage};
 pub use tasks::{TaskCounts, TaskRecord};
 pub use versions::{NewVersion, Version, VersionOutline};
 
-/// Result of every operation of this room.
+/// Result of every storage operation.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 /// A transaction on either engine.
@@ -58,7 +59,7 @@ type Tx = Transaction<'static, Any>;
 pub struct Storage {
     read: AnyPool,
     write: AnyPool,
-    engine: connect::Engine,
+    engine: engine::Engine,
     /// The SQLite file.
     file: Option<Arc<file::DatabaseFile>>,
 }
@@ -84,16 +85,16 @@ impl Storage {
         connect::Target::file(&dir.join(FILE_NAME))?.open().await
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database answers.
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`] when it gives none.
+    /// [`StorageError::Unavailable`] when it does not.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.read).await?;
         Ok(())
     }
 
-    /// Writes one row, to see whether the database takes writes. `now` in Unix microseconds.
+    /// Writes one row to check that the database takes writes. `now` in Unix microseconds.
     ///
     /// # Errors
     /// It takes none: it is gone, full, read-only or busy.
@@ -109,13 +110,13 @@ impl Storage {
         Ok(tx.commit().await?)
     }
 
-    /// Looks whether the SQLite file is still the one that was opened; no transaction begins while it is not.
+    /// Checks that the SQLite file is still the one that was opened; no transaction begins while it is not.
     ///
     /// # Errors
     /// It was deleted or replaced.
     pub async fn check_file(&self) -> Result<()> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        let looked = tokio::task::spawn_blocking(move || file.look()).await;
+        let looked = tokio::task::spawn_blocking(move || file.compare()).await;
         looked.unwrap_or_else(|_| Err(StorageError::unavailable("it could not be looked at", "try again")))
     }
 

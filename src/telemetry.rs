@@ -60,3 +60,27 @@ pub fn metrics_handle() -> Result<PrometheusHandle, String> {
 /// Histogram bounds in seconds: from a cached answer (0.5 ms) to Label Studio's read timeout (100 s).
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 100.0];
+
+/// Resident memory of this process in bytes; `None` where the system does not report it.
+pub fn resident_memory() -> Option<u64> {
+    resident(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Resident memory in bytes, from `/proc/self/status`.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read_in_bytes() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t    2048 kB\nThreads: 3"), Some(2_097_152));
+        assert_eq!(resident("Name:\tx"), None);
+        assert_eq!(resident("VmRSS:\tmuch"), None);
+    }
+}

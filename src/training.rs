@@ -5,15 +5,15 @@
 //! Studio is the truth about annotations: its export repairs what webhooks lost.
 
 mod dataset;
-mod heard;
-mod intake;
+mod events;
 mod labels;
 mod reconcile;
 mod run;
 mod settle;
-mod standing;
+mod status;
 mod trainer;
 mod unused;
+mod webhook_log;
 mod worker;
 
 use std::sync::Arc;
@@ -22,35 +22,32 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::domain::ids::ProjectId;
-use crate::domain::label_config::{LabelConfig, LabelConfigError};
+use crate::domain::error_kind::ErrorKind;
+use crate::domain::ids::{JobId, ProjectId};
+use crate::domain::label_config::LabelConfigError;
+use crate::domain::label_config::LabelConfigs;
+use crate::embed::inference::InferenceError;
 use crate::embed::{EmbedError, Embedder};
-use crate::inference::InferenceError;
 use crate::labelstudio::{Client, LabelStudioError};
 use crate::model::FitError;
 use crate::models::{Models, ModelsError};
+use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::storage::{Storage, StorageError};
 pub use dataset::{assemble, waiting_for};
-use heard::Heard;
-pub use heard::Webhooks;
-pub use intake::Sighting;
-pub use standing::Standing;
+pub use events::Sighting;
+pub use status::ProjectStatus;
 pub use trainer::{Trainer, TrainerThread};
-
-/// Memory for label configs that are kept parsed, bytes; a server has few of some kilobytes, an attacker many.
-const PARSED_CONFIGS_BYTES: u64 = 32 << 20;
-
-/// Label configs above this size are parsed off the async threads: a megabyte takes some milliseconds.
-const PARSE_INLINE_BYTES: usize = 32 * 1024;
+use webhook_log::WebhookLog;
+pub use webhook_log::Webhooks;
 
 /// Projects whose last sighting is remembered, so that a repeated one costs no write.
 const SIGHTINGS: u64 = 10_000;
 
-/// The count of unused answers reads them all: whoever looks sees one that is so old at most.
+/// Maximum age of a count of unused answers, which reads them all.
 const UNUSED_STALE: Duration = Duration::from_secs(5);
 
-/// What starts a training.
+/// Event that starts a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// Every change of an annotation
@@ -61,7 +58,7 @@ pub enum Trigger {
     Manual,
 }
 
-/// When to train; times in microseconds.
+/// Schedule of trainings; times in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     pub trigger: Trigger,
@@ -73,7 +70,7 @@ pub struct Policy {
     pub max_wait_us: i64,
 }
 
-/// Why something around training failed.
+/// Error of a training, or of a request around it.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
     #[error(transparent)]
@@ -95,7 +92,7 @@ pub enum TrainingError {
     /// No head has labels of two classes; the text says what each waits for.
     #[error("{0}")]
     NothingToLearn(String),
-    #[error("head `{head}`: {left_out} of {labels} labelled images can't be had, the first: {first}")]
+    #[error("head `{head}`: {left_out} of {labels} labelled images are unavailable, the first: {first}")]
     ImagesMissing { head: String, left_out: usize, labels: usize, first: String },
     #[error(
         "project {0} does not exist in Label Studio any more; its labels and versions are kept here, connect it \
@@ -104,6 +101,8 @@ pub enum TrainingError {
     ProjectGone(ProjectId),
     #[error("no project is known yet: connect one in Label Studio (Settings > Model)")]
     NoProject,
+    #[error("training job {0} is gone: it was deleted from the database while it was waited for")]
+    JobGone(JobId),
     #[error("annotation {index} of the request: {problem}")]
     Annotation { index: usize, problem: String },
     #[error("another process took over the job")]
@@ -114,15 +113,48 @@ pub enum TrainingError {
     Panicked(String),
 }
 
-/// The room's handle; clone it freely.
+impl TrainingError {
+    /// Returns the kind of the error, by what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Storage(error) => error.kind(),
+            Self::Models(error) => error.kind(),
+            Self::Inference(error) => error.kind(),
+            Self::Embed(error) => error.kind(),
+            Self::LabelStudio(_) | Self::LeaseLost | Self::Cancelled => ErrorKind::Unavailable,
+            Self::JobGone(_) => ErrorKind::NotFound,
+            Self::NoProject | Self::ProjectGone(_) | Self::NoLabelConfig(_) | Self::NothingToLearn(_) => {
+                ErrorKind::Conflict
+            }
+            Self::LabelConfig(_) | Self::ImagesMissing { .. } => ErrorKind::Conflict,
+            Self::Annotation { .. } => ErrorKind::Invalid,
+            Self::Fit { .. } | Self::Panicked(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+/// Handle for events, requests and status; clone it freely.
 #[derive(Clone)]
 pub struct Training(Arc<Inner>);
+
+/// Claims due jobs, runs them under a lease, and records their end.
+#[derive(Clone)]
+pub struct Worker(Arc<Inner>);
+
+/// Repairs annotations by Label Studio's export.
+#[derive(Clone)]
+pub struct Reconciler(Arc<Inner>);
+
+/// Reads the labels of tasks.
+#[derive(Clone)]
+pub struct LabelReader(Arc<Inner>);
 
 struct Inner {
     storage: Storage,
     embedder: Embedder,
     models: Models,
     label_studio: Client,
+    pool: Pool,
     queue: Queue,
     trainer: Trainer,
     policy: Policy,
@@ -130,34 +162,42 @@ struct Inner {
     owner: String,
     now: fn() -> i64,
     wake: Notify,
-    configs: Cache<[u8; 32], Arc<LabelConfig>>,
+    label_configs: LabelConfigs,
     sightings: Cache<ProjectId, [u8; 32]>,
-    heard: Heard,
+    webhook_log: WebhookLog,
     unsettled: settle::Unsettled,
-    /// What of a project's answers teaches nothing, by the label config's digest.
+    /// Answers of a project that teach nothing, by the label config's digest.
     unused: Cache<(ProjectId, String), Arc<unused::Counted>>,
     counting: Semaphore,
-    /// What was said of it.
+    /// Last warning about a project's unused answers.
     said_unused: Cache<ProjectId, Arc<str>>,
 }
 
-/// What training needs from other rooms.
-pub struct Rooms {
+/// Services that training uses.
+pub struct TrainingDependencies {
     pub storage: Storage,
     pub embedder: Embedder,
     pub models: Models,
+    pub label_configs: LabelConfigs,
     pub label_studio: Client,
+    pub pool: Pool,
     pub queue: Queue,
     pub trainer: Trainer,
 }
 
 impl Training {
     /// `owner` names this process in leases; `now` gives Unix microseconds.
-    pub fn new(rooms: Rooms, policy: Policy, owner: String, now: fn() -> i64) -> Self {
-        let Rooms { storage, embedder, models, label_studio, queue, trainer } = rooms;
-        let weigh =
-            |_: &[u8; 32], config: &Arc<LabelConfig>| u32::try_from(config.bytes()).unwrap_or(u32::MAX);
-        let configs = Cache::builder().max_capacity(PARSED_CONFIGS_BYTES).weigher(weigh).build();
+    pub fn new(dependencies: TrainingDependencies, policy: Policy, owner: String, now: fn() -> i64) -> Self {
+        let TrainingDependencies {
+            storage,
+            label_configs,
+            embedder,
+            models,
+            label_studio,
+            pool,
+            queue,
+            trainer,
+        } = dependencies;
         let sightings = Cache::new(SIGHTINGS);
         let wake = Notify::new();
         Self(Arc::new(Inner {
@@ -165,15 +205,16 @@ impl Training {
             embedder,
             models,
             label_studio,
+            pool,
             queue,
             trainer,
             policy,
             owner,
             now,
             wake,
-            configs,
+            label_configs,
             sightings,
-            heard: Heard::default(),
+            webhook_log: WebhookLog::default(),
             unsettled: settle::Unsettled::default(),
             unused: Cache::new(SIGHTINGS),
             counting: Semaphore::new(1),
@@ -181,35 +222,40 @@ impl Training {
         }))
     }
 
-    /// What starts a training.
+    /// Loop that runs due jobs.
+    pub fn worker(&self) -> Worker {
+        Worker(Arc::clone(&self.0))
+    }
+
+    /// Comparison with Label Studio's export.
+    pub fn reconciler(&self) -> Reconciler {
+        Reconciler(Arc::clone(&self.0))
+    }
+
+    /// Agreed labels, and answers that teach nothing.
+    pub fn labels(&self) -> LabelReader {
+        LabelReader(Arc::clone(&self.0))
+    }
+
+    /// Webhooks of a project since the start.
+    pub fn webhooks(&self, project: ProjectId) -> Webhooks {
+        self.0.webhook_log.of(project)
+    }
+
+    /// Returns the event that starts a training.
     pub fn trigger(&self) -> Trigger {
         self.0.policy.trigger
     }
+}
 
-    /// As [`Training::label_config`], for requests: a large text that is not known yet is parsed off the async threads.
-    ///
-    /// # Errors
-    /// As [`Training::label_config`].
-    pub async fn label_config_of_request(&self, xml: &str) -> Result<Arc<LabelConfig>, LabelConfigError> {
-        if xml.len() <= PARSE_INLINE_BYTES {
-            return self.label_config(xml);
-        }
-        let (training, xml) = (self.clone(), xml.to_owned());
-        let parsed = tokio::task::spawn_blocking(move || training.label_config(&xml)).await;
-        parsed.unwrap_or_else(|_| Err(LabelConfigError::Xml("reading it was interrupted".to_owned())))
+impl Worker {
+    fn training(&self) -> Training {
+        Training(Arc::clone(&self.0))
     }
+}
 
-    /// Parses a label config, or remembers having done so.
-    ///
-    /// # Errors
-    /// The config holds nothing this program classifies; the text says why.
-    pub fn label_config(&self, xml: &str) -> Result<Arc<LabelConfig>, LabelConfigError> {
-        let key = *blake3::hash(xml.as_bytes()).as_bytes();
-        if let Some(config) = self.0.configs.get(&key) {
-            return Ok(config);
-        }
-        let config = Arc::new(LabelConfig::parse(xml)?);
-        self.0.configs.insert(key, Arc::clone(&config));
-        Ok(config)
+impl Reconciler {
+    fn training(&self) -> Training {
+        Training(Arc::clone(&self.0))
     }
 }

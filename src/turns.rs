@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::ids::ProjectId;
 
-/// Who asks for a turn.
+/// Request that asks for a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asker {
     pub project: ProjectId,
@@ -52,7 +52,8 @@ impl Turns {
 
     /// As [`Turns::new`], and at most `share` of them by one project, so that some are always near for the others.
     pub fn with_share(turns: usize, share: usize) -> Self {
-        let (held, waiting) = (HashMap::new(), Ring::default());
+        let held = HashMap::new();
+        let waiting = Ring::default();
         Self(Arc::new(Mutex::new(State { free: turns.max(1), share: share.max(1), held, waiting })))
     }
 
@@ -94,8 +95,8 @@ impl Drop for Turn {
             state.next()
         };
         if let Some((project, waiter)) = next {
-            // Who went away just now leaves the turn to be dropped here, which hands it on.
-            drop(waiter.send(self.turns.turn(project)));
+            // A waiter that went away just now leaves the turn to be dropped here, which hands it on.
+            let _ = waiter.send(self.turns.turn(project));
         }
     }
 }
@@ -120,7 +121,7 @@ impl State {
         }
     }
 
-    /// Who is next, with the turn taken.
+    /// Next waiter, with the turn taken.
     fn next(&mut self) -> Option<(ProjectId, Waiter)> {
         let mut waiting = std::mem::take(&mut self.waiting);
         let next = waiting.next(
@@ -160,7 +161,8 @@ impl<K: Copy + Eq + Hash, V: Default> Ring<K, V> {
         })
     }
 
-    /// What the first of those that may give has to give. It is the last one then; those that have nothing are forgotten.
+    /// Asks the values that `may` give round robin and returns the first thing given. Its key goes to the end of the order;
+    /// a key that has nothing to give is removed.
     fn next<T>(
         &mut self,
         may: impl Fn(&K) -> bool,
@@ -170,7 +172,9 @@ impl<K: Copy + Eq + Hash, V: Default> Ring<K, V> {
             let key = self.order.pop_front()?;
             let given = if may(&key) { self.values.get_mut(&key).map(&mut give) } else { None };
             match given {
-                Some(None) => drop(self.values.remove(&key)),
+                Some(None) => {
+                    self.values.remove(&key);
+                }
                 _ => self.order.push_back(key),
             }
             if let Some(Some(given)) = given {
@@ -199,7 +203,8 @@ mod tests {
         let taken = turns.wait(asker(0, 0)).await;
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for asker in askers.iter().copied() {
-            let (turns, tell) = (turns.clone(), tell.clone());
+            let turns = turns.clone();
+            let tell = tell.clone();
             tokio::spawn(async move {
                 let _turn = turns.wait(asker).await;
                 tell.send(asker).unwrap();
@@ -219,7 +224,9 @@ mod tests {
 
     #[tokio::test]
     async fn projects_take_turns_and_within_a_project_its_requests() {
-        let (large, small, other) = (asker(1, 1), asker(1, 2), asker(2, 3));
+        let large = asker(1, 1);
+        let small = asker(1, 2);
+        let other = asker(2, 3);
         let waiting = [vec![large; 300], vec![small; 2], vec![other; 3]].concat();
         let order = served(&waiting).await;
         assert_eq!(order[..8], [large, other, small, other, large, other, small, large]);

@@ -4,12 +4,13 @@
 //! `(x - mean) * scale` in planes; of a region upright first, then cut out and squashed. Pure: no network, no disk, no clock but the
 //! time a decoder may take.
 //!
-//! What decodes to a whole picture counts, whatever else is wrong with its file. What decodes in part, one row of a JPEG's
-//! blocks or of other pixels at least, is `damaged` and grey where nothing could be read. What does not decode is refused,
-//! a WebP of which anything is missing too: its decoder gives all or nothing.
+//! A file that decodes to a whole picture counts, whatever else is wrong with it. One that decodes in part, one row of a
+//! JPEG's blocks or of other pixels at least, is `damaged` and grey where nothing could be read. One that does not decode is
+//! refused, a WebP of which anything is missing too: its decoder gives all or nothing.
 
 mod decode;
 mod error;
+mod memory;
 mod tiff;
 mod trimmed;
 
@@ -23,13 +24,14 @@ use image::{DynamicImage, GenericImageView, RgbImage};
 
 use crate::domain::region::Place;
 use decode::Decoded;
-pub use decode::{DECODED_BYTES_PER_PX, Described, MAX_SIDE_PX, MAX_TIME, describe};
+pub use decode::{Described, MAX_SIDE_PX, MAX_TIME, describe};
 pub use error::VisionError;
+pub use memory::DECODED_BYTES_PER_PX;
 
 /// JPEG quality of a thumbnail, 1 to 100: the usual balance for small previews.
 const THUMBNAIL_QUALITY: u8 = 80;
 
-/// How much of an image is looked at before it is refused.
+/// Largest image that is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Largest file, in bytes.
@@ -39,7 +41,7 @@ pub struct Limits {
     pub max_pixels: u64,
 }
 
-/// What a backbone wants to see.
+/// Input format of a backbone: size and normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Input {
     /// Side of the square, in pixels.
@@ -55,7 +57,7 @@ pub struct Input {
 pub struct Prepared {
     /// `[3, px, px]` numbers, channel by channel, row by row.
     pub pixels: Vec<f32>,
-    /// Whether a part of the picture could not be read.
+    /// `true` if a part of the picture could not be read.
     pub damaged: bool,
 }
 
@@ -112,7 +114,7 @@ fn side(input: &Input) -> Result<u32, VisionError> {
     side.ok_or(VisionError::Side { px: input.px })
 }
 
-/// Decodes one image, whole or in part, and says what it is.
+/// Decodes one image, whole or in part, and returns its format and size.
 ///
 /// # Errors
 /// The bytes are too many, no image of a known format, or damaged; the picture has too many pixels.
@@ -177,7 +179,8 @@ fn resize(picture: &RgbImage, width: u32, height: u32) -> Result<RgbImage, Visio
 fn normalise(rgb: &[u8], input: &Input) -> Vec<f32> {
     let mut planes = Vec::with_capacity(rgb.len());
     for channel in 0..3 {
-        let (mean, scale) = (input.mean[channel], input.scale[channel]);
+        let mean = input.mean[channel];
+        let scale = input.scale[channel];
         planes.extend(rgb.iter().skip(channel).step_by(3).map(|&value| (f32::from(value) - mean) * scale));
     }
     planes

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::Deserialize;
-use weathervane::cli::folder::LabelledFolder;
+use weathervane::cli::dataset::LabelledFolder;
 
 /// `count` rows of `from` at random, and the others. The same seed gives the same draw on every machine.
 pub fn draw(from: &[usize], count: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {

@@ -14,12 +14,12 @@ use std::time::Instant;
 use clap::Parser;
 use draws::{copies_of_others, draw};
 use rayon::ThreadPoolBuilder;
-use weathervane::cli::folder::LabelledFolder;
+use weathervane::cli::dataset::LabelledFolder;
 use weathervane::domain::ids::ContentHash;
 use weathervane::eval;
+use weathervane::matrix::Matrix;
 use weathervane::model::{
-    BackboneChoice, DeviceChoice, Features, FitOptions, Fitted, Group, Targets, TrainingSet, fit,
-    load_backbone,
+    BackboneChoice, DeviceChoice, FitOptions, Fitted, Group, Targets, TrainingSet, fit, load_backbone,
 };
 
 /// Draws of each number of labels.
@@ -52,7 +52,7 @@ struct Line {
 
 /// Embedded images with their labels.
 struct Data {
-    features: Features,
+    features: Matrix,
     hashes: Vec<ContentHash>,
     labels: Vec<usize>,
     classes: usize,
@@ -118,9 +118,9 @@ fn compare(data: &Data, draws: &[usize], train: &[usize], rest: &[usize], what: 
 }
 
 impl Data {
-    fn rows(&self, rows: &[usize]) -> Features {
+    fn rows(&self, rows: &[usize]) -> Matrix {
         let values = rows.iter().flat_map(|row| self.features.row(*row).iter().copied()).collect();
-        Features { dim: self.features.dim, values }
+        Matrix { dim: self.features.dim, values }
     }
 
     fn fit(&self, drawn: &[usize], pool: &[usize], options: FitOptions) -> anyhow::Result<Fitted> {

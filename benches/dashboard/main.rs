@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     }
     let data = tempfile::tempdir()?;
     line.settings.storage.data_dir = data.path().to_owned();
-    line.settings.server.port = 0;
+    line.settings.server.address.port = 0;
     line.settings.model.no_starter = true;
     weathervane::labelstudio::install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -15,7 +15,7 @@ mod server;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use weathervane::cli::folder::LabelledFolder;
+use weathervane::cli::dataset::LabelledFolder;
 
 /// Measure the server as a whole
 #[derive(Parser)]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-/// How long a session lasts, seconds: a working day.
+/// Lifetime of a session, seconds: a working day.
 pub const SESSION_SECONDS: i64 = 12 * 3600;
 
 /// Bytes of a cookie: the end in Unix microseconds, random bytes, the code over both.
@@ -13,7 +13,7 @@ const ENDS: usize = 8;
 const NONCE: usize = 16;
 const CODE: usize = 32;
 
-/// What session cookies and form tokens are made with (keyed BLAKE3). From the same user and password come the same
+/// Keys of session cookies and CSRF tokens (keyed BLAKE3). From the same user and password come the same
 /// keys, so that sessions survive a restart, hold on every replica, and end with a changed password.
 pub struct Keys {
     session: [u8; 32],
@@ -23,7 +23,8 @@ pub struct Keys {
 impl Keys {
     /// Keys of the operator's pair.
     pub fn of(user: &SecretString, password: &SecretString) -> Self {
-        let (user, password) = (user.expose_secret().as_bytes(), password.expose_secret().as_bytes());
+        let user = user.expose_secret().as_bytes();
+        let password = password.expose_secret().as_bytes();
         let length = (user.len() as u64).to_le_bytes();
         Self::from_material(&[length.as_slice(), user, password].concat())
     }
@@ -50,7 +51,7 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(cookie)
     }
 
-    /// Whether a cookie's value is a session of ours that has not ended at `now`, Unix microseconds.
+    /// `true` if a cookie's value is a session of this server that has not ended at `now`, Unix microseconds.
     pub fn is_session(&self, cookie: &str, now: i64) -> bool {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(cookie) else { return false };
         let Some((said, code)) = bytes.split_at_checked(ENDS + NONCE) else { return false };
@@ -59,12 +60,12 @@ impl Keys {
         genuine && now < ends && ends <= now.saturating_add(SESSION_SECONDS * 1_000_000)
     }
 
-    /// What a form must carry to change something, for whom it was made: a session, or another way in.
-    pub fn form_token(&self, holder: &str) -> String {
+    /// CSRF token that a form must carry to change something, made for its holder: a session, or another way in.
+    pub fn csrf_token(&self, holder: &str) -> String {
         URL_SAFE_NO_PAD.encode(blake3::keyed_hash(&self.form, holder.as_bytes()).as_bytes())
     }
 
-    /// Whether a form carries what [`Keys::form_token`] made for this holder.
+    /// `true` if `given` is the token that [`Keys::csrf_token`] makes for this holder.
     pub fn is_form_token(&self, holder: &str, given: &str) -> bool {
         let Ok(given) = URL_SAFE_NO_PAD.decode(given) else { return false };
         same(&blake3::keyed_hash(&self.form, holder.as_bytes()), &given)
@@ -119,12 +120,12 @@ mod tests {
     #[test]
     fn a_form_token_is_its_holders_alone() {
         let keys = keys("hush");
-        let token = keys.form_token("a");
+        let token = keys.csrf_token("a");
         assert!(keys.is_form_token("a", &token));
         assert!(
             !keys.is_form_token("b", &token) && !keys.is_form_token("a", "") && !keys.is_form_token("a", "%")
         );
         assert!(!super::tests::keys("other").is_form_token("a", &token));
-        assert!(!Keys::from_random([1; 32]).is_form_token("a", &Keys::from_random([2; 32]).form_token("a")));
+        assert!(!Keys::from_random([1; 32]).is_form_token("a", &Keys::from_random([2; 32]).csrf_token("a")));
     }
 }

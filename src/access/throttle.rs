@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
-/// What a wrong attempt costs.
+/// Delay of the answer to a wrong attempt.
 const PENALTY: Duration = Duration::from_millis(500);
 
 /// Wrong attempts of one client that are under way at once: at most eight guesses a second.
@@ -19,7 +19,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 /// Clients remembered.
 const CLIENTS: u64 = 10_000;
 
-/// Who tries: an IPv4 address, or the network of an IPv6 one, of which a client has as many as it likes.
+/// Client of attempts: an IPv4 address, or the network of an IPv6 one, of which a client has as many as it likes.
 type Client = Option<IpAddr>;
 
 /// Attempts of all clients.
@@ -38,8 +38,8 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Whether `check` says that an attempt from this address is right; `None` where too many of the same client are under way:
-    /// then nothing is looked at, so that a flood learns nothing. A right password is told at once.
+    /// Returns the result of `check` for an attempt from this address; `None` if too many of the same client are under way: then
+    /// nothing is checked, so that a flood learns nothing. A right password is answered at once.
     pub async fn attempt(&self, from: Option<IpAddr>, check: impl FnOnce() -> bool) -> Option<bool> {
         let made = || Arc::new(Seen { places: Semaphore::new(AT_ONCE), right_at: Mutex::default() });
         let seen = self.0.get_with(client(from), made);

@@ -1,4 +1,4 @@
-//! What runs beside the server until it stops.
+//! Background tasks that run beside the server until it stops.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{connect, unix_micros};
+use super::{unix_micros, wiring};
 use crate::labelstudio::Client;
 use crate::models::Models;
 use crate::queue::Queue;
@@ -17,13 +17,13 @@ use crate::training::Training;
 /// Versions that another process publishes serve here after so long at most.
 const FOLLOW: Duration = Duration::from_secs(3);
 
-/// How often the database's file is looked for.
-const LOOK_FOR_FILE: Duration = Duration::from_secs(10);
+/// Interval between checks that the database's file is still there.
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Events are kept for so long, to recognise repeated deliveries and for people to look back.
 const EVENTS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How often old events are looked for.
+/// Interval between deletions of old events.
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 
 /// Checks the token once, then compares labels with Label Studio's at start and on the timer.
@@ -36,11 +36,12 @@ pub(super) async fn keep_truth(
     if !client.is_configured() {
         return;
     }
-    if stop.run_until_cancelled(connect::verify(&client)).await.is_none() {
+    if stop.run_until_cancelled(wiring::verify(&client)).await.is_none() {
         return;
     }
     if let Some(every) = every {
-        repeat(every, &stop, || training.reconcile_all()).await;
+        let reconciler = training.reconciler();
+        repeat(every, &stop, || reconciler.reconcile_all()).await;
     }
 }
 
@@ -61,7 +62,9 @@ pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Que
             let number = || models.current(project.id).map(|live| live.number);
             let before = number();
             match models.follow(project.id).await {
-                Ok(_) => drop(known.insert(project.id, (project.current_version, true))),
+                Ok(_) => {
+                    known.insert(project.id, (project.current_version, true));
+                }
                 // It is tried again, and said once.
                 Err(error) => {
                     if known.insert(project.id, (project.current_version, false))
@@ -79,10 +82,10 @@ pub(super) async fn follow_versions(storage: Storage, models: Models, queue: Que
     .await;
 }
 
-/// Looks whether the database's file is still there.
+/// Checks that the database's file is still there.
 pub(super) async fn watch_database_file(storage: Storage, stop: CancellationToken) {
     let said = AtomicBool::new(false);
-    repeat(LOOK_FOR_FILE, &stop, || async {
+    repeat(FILE_CHECK_INTERVAL, &stop, || async {
         match storage.check_file().await {
             Ok(()) => said.store(false, Ordering::Relaxed),
             Err(error) if !said.swap(true, Ordering::Relaxed) => {

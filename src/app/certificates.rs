@@ -1,4 +1,4 @@
-//! Which certificates are trusted: the file that is named here, or by the variable that Python's programs read.
+//! Trusted certificates: the file that is named here, or by the variable that Python's programs read.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Which classes a person's images have: the folders they lie in, or what the person answers; and the first labels.
+//! Classes of a person's images, from the folders they lie in or from answers; and the first labels.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use super::uploads::is_image;
+use crate::cli::uploads::is_image;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{LabelConfig, of_classes};
 use crate::domain::prediction::RegionValue;

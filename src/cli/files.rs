@@ -13,7 +13,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let unfinished = beside(path, ".part");
     std::fs::write(&unfinished, bytes)
         .and_then(|()| std::fs::rename(&unfinished, path))
-        .inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
+        .inspect_err(|_| {
+            let _ = std::fs::remove_file(&unfinished);
+        })
         .with_context(|| format!("`{}` can't be written", path.display()))
 }
 
@@ -64,6 +66,22 @@ pub fn below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// A file's name without its extension, of letters that every file system takes.
+pub fn stem(name: &str) -> String {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let safe = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let stem: String = stem.chars().take(100).map(safe).collect();
+    if stem.is_empty() { "image".to_owned() } else { stem }
+}
+
+/// File name extension of this image format.
+pub fn extension(format: &str) -> String {
+    match format {
+        "JPEG" => "jpg".to_owned(),
+        other => other.to_lowercase(),
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use half::f16;
 
-use super::files::write_whole;
-use crate::model::Features;
+use crate::cli::files::write_whole;
+use crate::matrix::Matrix;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -20,13 +20,13 @@ const ALIGNMENT: usize = 64;
 ///
 /// # Errors
 /// The file is missing, no such matrix, or cut short.
-pub fn read(path: &Path) -> anyhow::Result<Features> {
+pub fn read(path: &Path) -> anyhow::Result<Matrix> {
     let bytes = std::fs::read(path).with_context(|| format!("features `{}`", path.display()))?;
     parse(&bytes).with_context(|| format!("features `{}`", path.display()))
 }
 
-fn parse(bytes: &[u8]) -> anyhow::Result<Features> {
-    let rest = bytes.strip_prefix(MAGIC).context("is no .npy file; write one with numpy.save")?;
+fn parse(bytes: &[u8]) -> anyhow::Result<Matrix> {
+    let rest = bytes.strip_prefix(MAGIC).context("is not a .npy file; write one with numpy.save")?;
     let (length, rest) = match *rest {
         [1, _, a, b, ref rest @ ..] => (usize::from(u16::from_le_bytes([a, b])), rest),
         [2 | 3, _, a, b, c, d, ref rest @ ..] => (u32::from_le_bytes([a, b, c, d]) as usize, rest),
@@ -68,10 +68,10 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Features> {
         numbers.len()
     );
     ensure!(!numbers.is_empty(), "is empty: {rows} x {dim}");
-    Ok(Features { dim, values: numbers })
+    Ok(Matrix { dim, values: numbers })
 }
 
-/// What follows a key of the header's Python dictionary.
+/// Text after a key of the header's Python dictionary.
 fn entry<'a>(header: &'a str, key: &str) -> anyhow::Result<&'a str> {
     let after = header.split_once(&format!("'{key}':")).map(|(_, after)| after.trim_start());
     after.with_context(|| format!("has no `{key}` in its header"))
@@ -81,7 +81,7 @@ fn entry<'a>(header: &'a str, key: &str) -> anyhow::Result<&'a str> {
 ///
 /// # Errors
 /// The folder can't be written.
-pub fn write(path: &Path, features: &Features) -> anyhow::Result<()> {
+pub fn write(path: &Path, features: &Matrix) -> anyhow::Result<()> {
     let shape = format!("({}, {})", features.len(), features.dim);
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
     let before = MAGIC.len() + 4;
@@ -114,7 +114,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npy");
-        let features = Features { dim: 3, values: vec![1.5, -2.0, 0.0, f32::MIN_POSITIVE, 1e30, 7.0] };
+        let features = Matrix { dim: 3, values: vec![1.5, -2.0, 0.0, f32::MIN_POSITIVE, 1e30, 7.0] };
         write(&path, &features).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((bytes.len() - 6 * 4) % ALIGNMENT, 0, "numpy maps the data at an aligned offset");
@@ -136,7 +136,7 @@ mod tests {
     fn other_files_are_refused_in_words() {
         let ones = 1.0_f32.to_le_bytes();
         for (bytes, words) in [
-            (b"PK\x03\x04".to_vec(), "is no .npy file"),
+            (b"PK\x03\x04".to_vec(), "is not a .npy file"),
             (npy(&header("<f4", "True", "(1, 1)"), &ones), "is in Fortran order"),
             (npy(&header("<i8", "False", "(1, 1)"), &ones), "holds `<i8`, expected `<f2`, `<f4` or `<f8`"),
             (npy(&header(">f4", "False", "(1, 1)"), &ones), "holds `>f4`"),

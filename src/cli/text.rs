@@ -23,7 +23,7 @@ pub fn read(path: &Path, what: &str) -> anyhow::Result<String> {
     // A byte order mark is taken off.
     let (text, encoding, _) = encoding.decode(&bytes);
     if text.contains('\0') {
-        bail!("{what} `{shown}` is no text file: it holds zero bytes");
+        bail!("{what} `{shown}` is not a text file: it holds zero bytes");
     }
     if encoding == WINDOWS_1252 {
         eprintln!(
@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(read(&path, "labels").unwrap(), "Düne;x", "{bytes:?}");
         }
         std::fs::write(&path, b"a\0\0\0b").unwrap();
-        assert!(read(&path, "labels").unwrap_err().to_string().contains("is no text file"));
+        assert!(read(&path, "labels").unwrap_err().to_string().contains("is not a text file"));
         assert!(read(folder.path(), "labels").is_err());
     }
 

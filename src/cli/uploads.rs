@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::eye::progress;
+use crate::cli::output::progress::progress;
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::{Client, FilePart};
 
@@ -24,7 +24,7 @@ pub struct Upload {
     pub name: String,
 }
 
-/// Whether a file's name is an image's.
+/// Returns `true` if a file's name has the extension of an image.
 pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
@@ -36,7 +36,8 @@ pub fn is_image(path: &Path) -> bool {
 /// A file can't be read, or as [`Client::upload`]; the batches before are in the project then.
 pub async fn upload(client: &Client, project: ProjectId, files: &[Upload]) -> anyhow::Result<()> {
     let bar = progress("uploading", files.len())?;
-    let (mut parts, mut bytes) = (Vec::new(), 0);
+    let mut parts = Vec::new();
+    let mut bytes = 0;
     for (index, file) in files.iter().enumerate() {
         let content = tokio::fs::read(&file.path)
             .await
@@ -51,4 +52,14 @@ pub async fn upload(client: &Client, project: ProjectId, files: &[Upload]) -> an
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Advice where Label Studio refuses to serve a folder; `otherwise` names another way for its images.
+pub fn how_to_serve(folder: &str, otherwise: &str) -> String {
+    let above = Path::new(folder).parent().unwrap_or(Path::new("/")).display();
+    format!(
+        "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and \
+         LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={above}, and name the folder as its machine or container sees it; or \
+         {otherwise}"
+    )
 }

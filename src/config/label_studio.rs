@@ -1,4 +1,4 @@
-//! Where Label Studio is, and how it is spoken to.
+//! Settings of the connection to Label Studio.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,13 @@ use secrecy::SecretString;
 
 use super::{SettingsError, wrong};
 
-/// How to reach Label Studio.
+/// Connection to Label Studio.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Label Studio")]
 pub struct LabelStudioSettings {
     /// Address of Label Studio as seen from this program, with its sub-path if it has one
     #[arg(long, visible_alias = "label-studio", env = "LABEL_STUDIO_URL", value_name = "URL")]
     pub label_studio_url: Option<String>,
-
-    /// Address of Label Studio as the browser sees it, for links in the dashboard; by default the same
-    #[arg(long, env = "LABEL_STUDIO_PUBLIC_URL", value_name = "URL")]
-    pub label_studio_public_url: Option<String>,
 
     /// API token: a personal access token or a legacy token, told apart by themselves
     #[arg(long, visible_alias = "token", env = "LABEL_STUDIO_API_KEY", hide_env_values = true)]
@@ -43,10 +39,6 @@ pub struct LabelStudioSettings {
     /// Directory that Label Studio serves as local files, if it is mounted here: images are then read directly
     #[arg(long, env = "LOCAL_FILES_DOCUMENT_ROOT", value_name = "DIR")]
     pub local_files_root: Option<PathBuf>,
-
-    /// Seconds between comparisons of our labels with Label Studio's; 0 turns them off
-    #[arg(long, env = "RECONCILE_SECONDS", default_value_t = 600)]
-    pub reconcile_seconds: u64,
 }
 
 impl LabelStudioSettings {
@@ -57,21 +49,10 @@ impl LabelStudioSettings {
     pub fn base_url(&self) -> Result<Option<url::Url>, SettingsError> {
         address("--label-studio-url", self.label_studio_url.as_deref())
     }
-
-    /// The address for links, checked.
-    ///
-    /// # Errors
-    /// As [`LabelStudioSettings::base_url`].
-    pub fn public_url(&self) -> Result<Option<url::Url>, SettingsError> {
-        match address("--label-studio-public-url", self.label_studio_public_url.as_deref())? {
-            Some(url) => Ok(Some(url)),
-            None => self.base_url(),
-        }
-    }
 }
 
 /// Reads an address; none where there is none.
-fn address(flag: &'static str, text: Option<&str>) -> Result<Option<url::Url>, SettingsError> {
+pub(super) fn address(flag: &'static str, text: Option<&str>) -> Result<Option<url::Url>, SettingsError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };

@@ -5,10 +5,9 @@ use std::sync::LazyLock;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::refusal::Refusal;
-use super::{Entry, PATH, at, look};
+use super::{Entry, PATH, at, get};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/assets/{name}", || look().to(file))];
+pub(super) const ENTRIES: &[Entry] = &[at("/assets/{name}", || get().to(file))];
 
 /// htmx without what the Content-Security-Policy forbids, and only for our own addresses.
 pub(super) const HTMX_CONFIG: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0}"#;
@@ -52,18 +51,19 @@ impl Asset {
     }
 }
 
-/// Whether this is a path of an asset, below the dashboard's: they hold no secret and the login page needs them.
+/// `true` if this is the path of an asset, below the dashboard's: assets hold no secret and the login page needs them.
 pub(super) fn is_asset(below: &str) -> bool {
     let name = below.strip_prefix("/assets/");
     name.is_some_and(|name| ALL.iter().any(|asset| *asset.name == name))
 }
 
-async fn file(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+async fn file(request: HttpRequest) -> HttpResponse {
     let name = request.match_info().query("name");
-    let asset = ALL.iter().find(|asset| *asset.name == name);
-    let asset = asset.ok_or_else(|| Refusal::not_found("file", name))?;
-    Ok(HttpResponse::Ok()
+    let Some(asset) = ALL.iter().find(|asset| *asset.name == name) else {
+        return HttpResponse::NotFound().finish();
+    };
+    HttpResponse::Ok()
         .content_type(asset.kind)
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
-        .body(asset.bytes))
+        .body(asset.bytes)
 }

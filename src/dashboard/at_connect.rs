@@ -1,4 +1,4 @@
-//! What this server changes in a project of Label Studio that is connected to it.
+//! Changes that this server makes in a Label Studio project that is connected to it.
 
 use maud::{Markup, html};
 
@@ -35,7 +35,6 @@ mod tests {
             tasks: 200,
             set_sampling: true,
             keep_view: false,
-            pool_bytes: 1,
             score_threshold: None,
         };
         let told = note(&policy).into_string();

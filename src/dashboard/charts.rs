@@ -21,7 +21,7 @@ pub(super) use line::{LineChart, Point, line};
 pub(super) use matrix::matrix;
 pub(super) use plot::Plot;
 
-/// What stands where there is nothing to draw.
+/// Placeholder of a chart without data.
 fn nothing() -> Markup {
     html! { p.note { "Nothing to draw yet." } }
 }

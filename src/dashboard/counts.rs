@@ -1,4 +1,4 @@
-//! How many tasks a project has, remembered for a moment: visitors and live pages ask often.
+//! Number of tasks of a project, cached for a moment: visitors and live pages ask often.
 
 use std::sync::Arc;
 use std::time::Duration;

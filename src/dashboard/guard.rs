@@ -1,4 +1,4 @@
-//! What stands before every page: who may look, that changes come from our own forms, and the headers of all answers.
+//! Middleware before every page: access control, CSRF protection, and the headers of all answers.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -10,16 +10,12 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{StreamExt, stream};
 use url::form_urlencoded;
 
-use super::refusal::Refusal;
-use super::visit::{Visitor, WayIn};
+use super::context::{COOKIE, CSRF_FIELD, Visitor, WayIn};
+use super::error::PageError;
 use super::{Dashboard, PATH, assets, login};
-use crate::access::{Control, Place};
+use crate::access::{ControlPolicy, RequestOrigin};
 
-/// Name of the session's cookie.
-pub(super) const COOKIE: &str = "weathervane_session";
-
-/// Name of the form field, and of the header, that carry the token against forged requests.
-pub(super) const TOKEN_FIELD: &str = "token";
+/// Name of the header that carries the CSRF token in place of the form's field.
 const TOKEN_HEADER: &str = "x-form-token";
 
 /// Largest form, in bytes: selections of a map are shapes, not lists.
@@ -36,13 +32,6 @@ const HEADERS: [(&str, &str); 5] = [
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
-
-/// Bytes that nobody can guess.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes)
-}
 
 /// Middleware: the same protective headers on every answer, refusals too; pages are kept by no cache.
 pub(super) async fn headers(
@@ -73,20 +62,21 @@ pub(super) async fn guard(
 
 async fn admit(request: &mut ServiceRequest) -> Result<(), HttpResponse> {
     let dashboard = request.app_data::<web::Data<Dashboard>>().cloned();
-    let Some(dashboard) = dashboard else { return Err(Refusal::Gone.error_response()) };
+    let Some(dashboard) = dashboard else { return Err(PageError::Gone.error_response()) };
     let inner = &dashboard.0;
     let below = request.path().strip_prefix(PATH).unwrap_or_default().to_owned();
     if assets::is_asset(&below) {
         return Ok(());
     }
     let is_login = below == login::PATH;
-    let place = place(request);
-    let (is_local, is_foreign) = (place.is_local(), place.is_foreign());
+    let place = request_origin(request);
+    let is_local = place.is_local();
+    let is_foreign = place.is_foreign();
     let way_in = match inner.access.control() {
-        Control::Closed => return Err(Refusal::Closed.error_response()),
-        Control::Open if !is_local => return Err(Refusal::NotLocal.error_response()),
-        Control::Open => WayIn::Open,
-        Control::Password => match way_in(&dashboard, request).await {
+        ControlPolicy::Closed => return Err(PageError::Closed.error_response()),
+        ControlPolicy::Open if !is_local => return Err(PageError::NotLocal.error_response()),
+        ControlPolicy::Open => WayIn::Open,
+        ControlPolicy::Password => match way_in(&dashboard, request).await {
             Some(way_in) => way_in,
             None if is_login => WayIn::None,
             None => return Err(login::ask(request)),
@@ -95,13 +85,13 @@ async fn admit(request: &mut ServiceRequest) -> Result<(), HttpResponse> {
     let visitor = Visitor::new(&inner.keys, way_in);
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         if is_foreign {
-            return Err(Refusal::Foreign.error_response());
+            return Err(PageError::Foreign.error_response());
         }
         // The login form has a token of its own: there is no session yet to make one for.
         if !is_login {
-            let given = form_token(request).await.map_err(|refused| refused.error_response())?;
+            let given = csrf_token(request).await.map_err(|refused| refused.error_response())?;
             if !inner.keys.is_form_token(visitor.holder(), &given) {
-                return Err(Refusal::StaleForm.error_response());
+                return Err(PageError::StaleForm.error_response());
             }
         }
     }
@@ -109,11 +99,11 @@ async fn admit(request: &mut ServiceRequest) -> Result<(), HttpResponse> {
     Ok(())
 }
 
-fn place(request: &ServiceRequest) -> Place<'_> {
-    Place::read(|name| request.headers().get(name).map(HeaderValue::as_bytes))
+fn request_origin(request: &ServiceRequest) -> RequestOrigin<'_> {
+    RequestOrigin::read(|name| request.headers().get(name).map(HeaderValue::as_bytes))
 }
 
-/// How a visitor proves to be the operator, if they do.
+/// Way in which a visitor proves to be the operator (session cookie or Basic authentication); `None` if they do not.
 async fn way_in(dashboard: &Dashboard, request: &ServiceRequest) -> Option<WayIn> {
     let inner = &dashboard.0;
     if let Some(cookie) = request.cookie(COOKIE)
@@ -128,21 +118,21 @@ async fn way_in(dashboard: &Dashboard, request: &ServiceRequest) -> Option<WayIn
 }
 
 /// The token a change carries, in its header or its form. The form is put back for its handler.
-async fn form_token(request: &mut ServiceRequest) -> Result<String, Refusal> {
+async fn csrf_token(request: &mut ServiceRequest) -> Result<String, PageError> {
     if let Some(token) = request.headers().get(TOKEN_HEADER) {
         return Ok(token.to_str().unwrap_or_default().to_owned());
     }
     let mut payload = request.take_payload();
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Refusal::Form("it was cut off".to_owned()))?;
+        let chunk = chunk.map_err(|_| PageError::Form("it was cut off".to_owned()))?;
         if body.len() + chunk.len() > MAX_FORM_BYTES {
-            return Err(Refusal::Form(format!("it is larger than {MAX_FORM_BYTES} bytes")));
+            return Err(PageError::Form(format!("it is larger than {MAX_FORM_BYTES} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     let body = body.freeze();
-    let token = form_urlencoded::parse(&body).find(|(name, _)| name == TOKEN_FIELD);
+    let token = form_urlencoded::parse(&body).find(|(name, _)| name == CSRF_FIELD);
     let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
     let whole = stream::once(async move { Ok(body) });
     request.set_payload(Payload::Stream { payload: Box::pin(whole) });

@@ -3,28 +3,28 @@
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::{bytes, count, time};
 use super::layout::{Place, page, project_path, title_of};
 use super::projects::advice;
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::words::{bytes, count, time};
-use super::{Entry, at, jobs, look};
+use super::{Entry, at, get, jobs};
 use crate::storage::{Job, JobState, Project};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/health", || look().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/health", || get().to(show))];
 
 /// Jobs listed, and events of each project.
 const JOBS: i64 = 30;
 const EVENTS: i64 = 10;
 
-async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
+async fn show(context: PageContext) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
     let projects = inner.storage.projects().await?;
     let newest = inner.storage.newest_jobs(JOBS).await?;
     let open = inner.storage.open_jobs().await?;
     let mut told = Vec::new();
     for project in &projects {
-        told.push(project_row(&visit, project).await?);
+        told.push(project_row(&context, project).await?);
     }
     let body = html! {
         h1 { "Jobs and health" }
@@ -32,7 +32,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         div #health data-live="labels version job pool" {
             section.card aria-label="Load" {
                 h2 { "Load" }
-                (load(&visit, &projects, &open).await?)
+                (load(&context, &projects, &open).await?)
             }
             section.card aria-label="Label Studio" {
                 h2 { "Webhooks and write-back, since the start" }
@@ -42,44 +42,37 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             section.card aria-label="Trainings" {
                 h2 { "Trainings" }
                 @if newest.is_empty() { p { "None yet." } }
-                @else { (jobs::table(&newest, &projects, visit.now())) }
+                @else { (jobs::table(&newest, &projects, context.now())) }
             }
         }
     };
-    Ok(page(&visit, Place::Health, "Jobs and health", &body))
+    Ok(page(&context, Place::Health, "Jobs and health", &body))
 }
 
-async fn load(visit: &Visit, projects: &[Project], open: &[Job]) -> Result<Markup, Refusal> {
-    let inner = visit.rooms();
+async fn load(context: &PageContext, projects: &[Project], open: &[Job]) -> Result<Markup, PageError> {
+    let inner = context.services();
     let mut waiting = 0;
     for project in projects {
         let tasks = inner.counts.of(project.id).await?.total;
-        let pool = inner.queue.progress_among(project.id, tasks);
+        let pool = inner.pool.progress_among(project.id, tasks);
         waiting += pool.tasks.saturating_sub(pool.embedded + pool.failed);
     }
     let of_state = |state: JobState| open.iter().filter(|job| job.state == state).count() as i64;
-    let memory = tokio::fs::read_to_string("/proc/self/status").await.ok().and_then(|text| resident(&text));
+    let memory = (inner.resident_memory)();
     Ok(html! {
         dl.facts {
             dt { "Trainings" }
             dd { (count(of_state(JobState::Running))) " running, " (count(of_state(JobState::Queued))) " queued" }
             dt { "Images on their way to the network" } dd { (count(inner.embedder.in_flight() as i64)) }
-            dt { "Images of tasks not looked at yet" } dd { (count(waiting as i64)) }
+            dt { "Images of tasks not embedded yet" } dd { (count(waiting as i64)) }
             dt { "Memory" }
             dd { @match memory { Some(n) => (bytes(n)), None => "this system does not say" } }
         }
     })
 }
 
-/// Resident memory in bytes, from `/proc/self/status`.
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kilobytes * 1024)
-}
-
-async fn project_row(visit: &Visit, project: &Project) -> Result<Markup, Refusal> {
-    let inner = visit.rooms();
+async fn project_row(context: &PageContext, project: &Project) -> Result<Markup, PageError> {
+    let inner = context.services();
     let heard = inner.training.webhooks(project.id);
     let written = inner.queue.write_back(project.id);
     let events = inner.storage.recent_events(project.id, EVENTS).await?;
@@ -120,16 +113,4 @@ async fn project_row(visit: &Visit, project: &Project) -> Result<Markup, Refusal
             }
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resident_memory_is_read_in_bytes() {
-        assert_eq!(resident("Name:\tx\nVmRSS:\t    2048 kB\nThreads: 3"), Some(2_097_152));
-        assert_eq!(resident("Name:\tx"), None);
-        assert_eq!(resident("VmRSS:\tmuch"), None);
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use super::refusal::Refusal;
+use super::error::PageError;
 use crate::domain::ids::ProjectId;
 use crate::models::HeadCard;
 use crate::storage::{Storage, VersionOutline};
@@ -38,12 +38,16 @@ impl History {
     }
 
     /// All versions in outline, newest first.
-    pub async fn outlines(&self, project: ProjectId) -> Result<Vec<VersionOutline>, Refusal> {
+    pub async fn outlines(&self, project: ProjectId) -> Result<Vec<VersionOutline>, PageError> {
         Ok(self.storage.version_outlines(project).await?)
     }
 
     /// Those versions that there are of `numbers`, in their order.
-    pub async fn measured(&self, project: ProjectId, numbers: &[i64]) -> Result<Vec<Arc<Measured>>, Refusal> {
+    pub async fn measured(
+        &self,
+        project: ProjectId,
+        numbers: &[i64],
+    ) -> Result<Vec<Arc<Measured>>, PageError> {
         let mut found: HashMap<i64, Arc<Measured>> = HashMap::new();
         found
             .extend(numbers.iter().filter_map(|number| Some((*number, self.kept.get(&(project, *number))?))));
@@ -68,7 +72,7 @@ impl History {
         &self,
         project: ProjectId,
         outlines: &[VersionOutline],
-    ) -> Result<Vec<Arc<Measured>>, Refusal> {
+    ) -> Result<Vec<Arc<Measured>>, PageError> {
         self.measured(project, &curve_numbers(outlines)).await
     }
 }

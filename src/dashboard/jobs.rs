@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::charts::{LineChart, Point, line};
+use super::format::{count, duration, time};
 use super::layout::title_of;
-use super::words::{count, duration, time};
 use crate::models::HeadCard;
 use crate::storage::{Job, JobState, Project};
 
@@ -51,7 +51,7 @@ fn row(job: &Job, title: &str, now: i64) -> Markup {
     }
 }
 
-/// How far a job is, what it made, or why it made nothing.
+/// Progress of a job, its result, or the reason for its failure.
 fn result(job: &Job) -> String {
     let says = match (job.state, job.epoch.zip(job.epochs), job.version, &job.error) {
         (JobState::Running, Some((epoch, epochs)), ..) => {
@@ -64,7 +64,7 @@ fn result(job: &Job) -> String {
     if job.attempts > 1 { format!("{says} (attempt {})", job.attempts) } else { says }
 }
 
-/// Why a training was queued, as its reader would say it.
+/// Reason for a training, as its reader would say it.
 fn asked_by(reason: &str) -> &str {
     match reason {
         "start training" => "\"Start training\" in Label Studio",
@@ -78,7 +78,7 @@ fn asked_by(reason: &str) -> &str {
         "task_deleted" | "tasks_deleted" => "tasks were deleted",
         "label config changed" => "the label config changed",
         "labels taken over" => "labels were taken over from Label Studio",
-        "project made anew" => "the project was made anew in Label Studio",
+        "project created again" => "the project was created again in Label Studio",
         // Of another version of this program, or in words already.
         other => other,
     }
@@ -129,12 +129,13 @@ fn loss(head: &HeadCard) -> Markup {
 mod tests {
     use super::*;
     use crate::domain::ids::{JobId, ProjectId};
+    use crate::storage::JobKind;
 
     fn job(state: JobState) -> Job {
         Job {
             id: JobId(3),
             project: ProjectId(1),
-            kind: "train".to_owned(),
+            kind: JobKind::Train,
             reason: "annotation_created".to_owned(),
             state,
             created_at: 0,

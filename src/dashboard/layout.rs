@@ -1,10 +1,11 @@
-//! The frame around every page.
+//! Navigation around every page.
 
 use actix_web::HttpResponse;
-use maud::{DOCTYPE, Markup, html};
+use maud::{Markup, html};
 
-use super::visit::Visit;
-use super::{PATH, assets};
+use super::PATH;
+use super::context::PageContext;
+use super::document::shell;
 use crate::storage::Project;
 
 /// The pages of one project, in the order of the navigation.
@@ -13,19 +14,19 @@ pub(super) enum Tab {
     Overview,
     Map,
     Queue,
-    Suspects,
+    LabelErrors,
     Versions,
 }
 
 impl Tab {
-    const ALL: &'static [Self] = &[Self::Overview, Self::Map, Self::Queue, Self::Suspects, Self::Versions];
+    const ALL: &'static [Self] = &[Self::Overview, Self::Map, Self::Queue, Self::LabelErrors, Self::Versions];
 
     fn name(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Map => "Map",
             Self::Queue => "Queue",
-            Self::Suspects => "Suspects",
+            Self::LabelErrors => "Label errors",
             Self::Versions => "Versions",
         }
     }
@@ -36,13 +37,13 @@ impl Tab {
             Self::Overview => "",
             Self::Map => "/map",
             Self::Queue => "/queue",
-            Self::Suspects => "/suspects",
+            Self::LabelErrors => "/label-errors",
             Self::Versions => "/versions",
         }
     }
 }
 
-/// Where a page stands in the navigation.
+/// Place of a page in the navigation.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Projects,
@@ -50,7 +51,7 @@ pub(super) enum Place<'a> {
     Project(&'a Project, Tab),
 }
 
-/// What a project is called: its title, or its number while none is known.
+/// Title of a project, or its number while none is known.
 pub(super) fn title_of(project: &Project) -> String {
     let title = project.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
     title.map_or_else(|| format!("Project {}", project.id), str::to_owned)
@@ -62,7 +63,7 @@ pub(super) fn project_path(project: &Project) -> String {
 }
 
 /// A whole page.
-pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) -> HttpResponse {
+pub(super) fn page(context: &PageContext, place: Place<'_>, title: &str, body: &Markup) -> HttpResponse {
     let whole = shell(
         title,
         &html! {
@@ -76,8 +77,8 @@ pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) 
                     }
                 }
                 span #live.live role="status" hidden { "live" }
-                @if visit.has_session() {
-                    form method="post" action={ (PATH) "/logout" } { (visit.token()) button.quiet type="submit" { "Log out" } }
+                @if context.has_session() {
+                    form method="post" action={ (PATH) "/logout" } { (context.token()) button.quiet type="submit" { "Log out" } }
                 }
             }
             @if let Place::Project(project, tab) = place {
@@ -88,14 +89,14 @@ pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) 
                             li { (link(&format!("{}{}", project_path(project), other.path()), other.name(), other == tab)) }
                         }
                     }
-                    (label_link(visit, project))
+                    (label_link(context, project))
                 }
             }
             main #main tabindex="-1" {
                 (body)
             }
             footer {
-                @if visit.is_open() {
+                @if context.is_open() {
                     p.note {
                         "No password is set: everybody who uses this machine can use this page. Set BASIC_AUTH_USER and \
                          BASIC_AUTH_PASS to change that."
@@ -108,15 +109,10 @@ pub(super) fn page(visit: &Visit, place: Place<'_>, title: &str, body: &Markup) 
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(whole.into_string())
 }
 
-/// A page without navigation: refusals and the login.
-pub(super) fn bare(title: &str, body: &Markup) -> Markup {
-    shell(title, &html! { main #main.bare { (body) } })
-}
-
 /// The way to the work, where Label Studio's address is known.
-pub(super) fn label_link(visit: &Visit, project: &Project) -> Markup {
+pub(super) fn label_link(context: &PageContext, project: &Project) -> Markup {
     html! {
-        @if let Some(to) = visit.labelling_address(project.id) {
+        @if let Some(to) = context.labelling_address(project.id) {
             a.button href=(to) rel="noreferrer" target="_blank" { "Label in Label Studio" }
         }
     }
@@ -124,24 +120,4 @@ pub(super) fn label_link(visit: &Visit, project: &Project) -> Markup {
 
 fn link(to: &str, name: &str, current: bool) -> Markup {
     html! { a href=(to) aria-current=[current.then_some("page")] { (name) } }
-}
-
-fn shell(title: &str, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="htmx-config" content=(assets::HTMX_CONFIG);
-                title { (title) " · weathervane" }
-                link rel="icon" href=(assets::ICON.path()) type="image/svg+xml";
-                link rel="stylesheet" href=(assets::STYLE.path());
-                script src=(assets::HTMX.path()) defer {}
-                script src=(assets::SCRIPT.path()) defer {}
-            }
-            body { (body) }
-        }
-    }
 }

@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::refusal::Refusal;
-use super::visit::Visit;
+use super::context::PageContext;
+use super::error::PageError;
 use super::{Dashboard, Entry, at};
 use crate::domain::ids::ProjectId;
 use crate::storage::StorageError;
@@ -28,16 +28,16 @@ const LISTENERS: usize = 64;
 /// Changes a slow page may be behind; beyond them it fetches everything.
 const BACKLOG: usize = 64;
 
-/// How often it is looked for changes while somebody follows.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between checks for changes while somebody follows.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A sign of life, so that dead connections are noticed.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A stream's life; the browser comes back at once, and whether it still may is asked anew.
+/// A stream's life; the browser comes back at once, and its access is checked again.
 const LIFE: Duration = Duration::from_secs(3_600);
 
-/// What may have changed in a project; pages say which of these they show.
+/// Kinds of changes in a project; pages name those they show.
 pub(super) mod kind {
     pub const LABELS: &str = "labels";
     pub const VERSION: &str = "version";
@@ -47,7 +47,7 @@ pub(super) mod kind {
     pub const READY: &str = "ready";
 }
 
-/// Who tells and who listens; clone it freely.
+/// Channel from those that report changes to the pages that follow; clone it freely.
 #[derive(Clone)]
 pub(super) struct Live {
     changes: broadcast::Sender<Arc<str>>,
@@ -78,9 +78,9 @@ impl Live {
     }
 }
 
-async fn events(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let live = visit.rooms().live.clone();
-    let place = Arc::clone(&live.listeners).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+async fn events(context: PageContext) -> Result<HttpResponse, PageError> {
+    let live = context.services().live.clone();
+    let place = Arc::clone(&live.listeners).try_acquire_owned().map_err(|_| PageError::Busy)?;
     let follower = Follower {
         changes: live.changes.subscribe(),
         over: live.over,
@@ -127,7 +127,7 @@ impl Follower {
     }
 }
 
-/// What of a project can change, in figures that cost no more than a look at one row.
+/// Figures of a project that can change; reading them costs no more than one row.
 #[derive(Clone, Default, PartialEq)]
 struct State {
     labels: (i64, u64),
@@ -140,7 +140,7 @@ struct State {
 pub(super) async fn watch(dashboard: &Dashboard, stop: CancellationToken) {
     let live = &dashboard.0.live;
     let mut known: HashMap<ProjectId, State> = HashMap::new();
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+    while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
         if live.changes.receiver_count() == 0 {
             known.clear();
             continue;
@@ -169,7 +169,7 @@ async fn states(dashboard: &Dashboard) -> Result<HashMap<ProjectId, State>, Stor
     let state = |row: crate::storage::Project| {
         let of_project = jobs.iter().filter(|job| job.project == row.id);
         let job = of_project.max_by_key(|job| job.started_at.is_some());
-        let pool = inner.queue.progress_among(row.id, 0);
+        let pool = inner.pool.progress_among(row.id, 0);
         let state = State {
             labels: (row.updates_seen, inner.training.webhooks(row.id).received),
             version: (row.current_version, row.pinned, row.queue_version, row.strategy),

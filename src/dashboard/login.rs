@@ -10,16 +10,15 @@ use maud::html;
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::guard::{COOKIE, random};
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::{Entry, PATH as ROOT, at, layout, look};
-use crate::access::{Control, SESSION_SECONDS};
+use super::context::{COOKIE, PageContext, random};
+use super::error::PageError;
+use super::{Entry, PATH as ROOT, at, document, get};
+use crate::access::{ControlPolicy, SESSION_SECONDS};
 
 pub(super) const PATH: &str = "/login";
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at(PATH, || look().to(show)),
+    at(PATH, || get().to(show)),
     at(PATH, || web::post().to(log_in)),
     at("/logout", || web::post().to(log_out)),
 ];
@@ -27,11 +26,11 @@ pub(super) const ENTRIES: &[Entry] = &[
 /// Holds what the login form must repeat: another site can neither read nor set it.
 const FORM_COOKIE: &str = "weathervane_login";
 
-/// How long a login form may lie about, seconds.
+/// Lifetime of a login form, seconds.
 const FORM_SECONDS: i64 = 3600;
 
 #[derive(Deserialize)]
-struct Wish {
+struct LoginQuery {
     #[serde(default)]
     next: String,
 }
@@ -48,7 +47,7 @@ struct Attempt {
     form: String,
 }
 
-/// What a visitor without a session gets: a page sends them to the form, everything else learns that it is over.
+/// Answer to a visitor without a session: a page sends them to the login form, everything else learns that the session is over.
 pub(super) fn ask(request: &ServiceRequest) -> HttpResponse {
     metrics::counter!("weathervane_unauthorized_total").increment(1);
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
@@ -72,15 +71,15 @@ pub(super) fn ask(request: &ServiceRequest) -> HttpResponse {
         .body("log in first: open /ui in a browser, or use Basic authentication")
 }
 
-async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
-    let next = own_page(&wish.next);
-    if visit.has_session() || visit.rooms().access.control() != Control::Password {
+async fn show(context: PageContext, query: Query<LoginQuery>) -> Result<HttpResponse, PageError> {
+    let next = own_page(&query.next);
+    if context.has_session() || context.services().access.control() != ControlPolicy::Password {
         return Ok(go(next));
     }
-    form(visit.request(), next, None)
+    form(context.request(), next, None)
 }
 
-fn form(request: &HttpRequest, next: &str, problem: Option<&str>) -> Result<HttpResponse, Refusal> {
+fn form(request: &HttpRequest, next: &str, problem: Option<&str>) -> Result<HttpResponse, PageError> {
     let secret = blake3::hash(&random::<32>()?).to_hex().to_string();
     let body = html! {
         form.login method="post" action={ (ROOT) (PATH) } {
@@ -104,14 +103,14 @@ fn form(request: &HttpRequest, next: &str, problem: Option<&str>) -> Result<Http
         .cookie(cookie)
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("text/html; charset=utf-8")
-        .body(layout::bare("Log in", &body).into_string()))
+        .body(document::bare("Log in", &body).into_string()))
 }
 
-async fn log_in(visit: Visit, attempt: Form<Attempt>) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let request = visit.request();
+async fn log_in(context: PageContext, attempt: Form<Attempt>) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let request = context.request();
     let next = own_page(&attempt.next);
-    if inner.access.control() != Control::Password {
+    if inner.access.control() != ControlPolicy::Password {
         return Ok(go(next));
     }
     let shown = request.cookie(FORM_COOKIE);
@@ -128,7 +127,7 @@ async fn log_in(visit: Visit, attempt: Form<Attempt>) -> Result<HttpResponse, Re
             form(request, next, Some("User or password is wrong."))
         }
         Some(true) => {
-            let session = inner.keys.open_session(random()?, visit.now());
+            let session = inner.keys.open_session(random()?, context.now());
             let mut response = HttpResponse::SeeOther();
             response.cookie(cookie(request, COOKIE, session, SESSION_SECONDS));
             response.cookie(over(request, FORM_COOKIE));
@@ -137,8 +136,8 @@ async fn log_in(visit: Visit, attempt: Form<Attempt>) -> Result<HttpResponse, Re
     }
 }
 
-async fn log_out(visit: Visit) -> HttpResponse {
-    let over = over(visit.request(), COOKIE);
+async fn log_out(context: PageContext) -> HttpResponse {
+    let over = over(context.request(), COOKIE);
     HttpResponse::SeeOther().cookie(over).insert_header((LOCATION, format!("{ROOT}{PATH}"))).finish()
 }
 
@@ -171,7 +170,7 @@ fn over(request: &HttpRequest, name: &'static str) -> Cookie<'static> {
     cookie
 }
 
-/// Whether the visitor's side of a proxy is https. Who lies here only keeps the cookie off http.
+/// `true` if the visitor's side of a proxy is https. A forged header only keeps the cookie off http.
 fn came_by_https(request: &HttpRequest) -> bool {
     let scheme = request.headers().get("x-forwarded-proto").and_then(|value| value.to_str().ok());
     scheme.is_some_and(|scheme| {

@@ -10,19 +10,19 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::count;
 use super::history::Measured;
 use super::layout::{Place, Tab, page, title_of};
 use super::projects::{facts, missing};
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::words::count;
-use super::{Entry, at, at_connect, look, now, thresholds};
+use super::{Entry, activity, at, at_connect, get, thresholds};
 use crate::domain::label_config::{LabelConfig, LabelConfigError};
 use crate::models::HeadCard;
-use crate::queue::HeadReview;
+use crate::pool::HeadReview;
 use crate::storage::{Job, JobState, Project};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}", || look().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}", || get().to(show))];
 
 /// Tasks answered with nothing that are named.
 const NOTHINGS: i64 = 5;
@@ -30,15 +30,15 @@ const NOTHINGS: i64 = 5;
 /// Reasons named for which answers teach nothing.
 const REASONS: usize = 5;
 
-async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
+async fn show(context: PageContext) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
     let counts = inner.counts.of(project.id).await?;
-    let standing = inner.training.standing(&project, counts.total);
+    let standing = inner.training.status(&project, counts.total);
     let jobs = inner.storage.open_jobs().await?;
     let jobs: Vec<&Job> = jobs.iter().filter(|job| job.project == project.id).collect();
-    let doings = now::doings(&jobs, standing.pool, inner.queue.write_back(project.id).writing);
-    let mut missing = missing(&visit, &project, &standing);
+    let doings = activity::doings(&jobs, standing.pool, inner.queue.write_back(project.id).writing);
+    let mut missing = missing(&context, &project, &standing);
     let last = inner.storage.recent_jobs(project.id, 1).await?.pop();
     let why = last.as_ref().and_then(|job| Some((job.state, job.error.as_deref()?)));
     if let Some((JobState::Failed, error)) = why {
@@ -48,7 +48,8 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         standing.config.as_ref().and_then(|config| config.as_ref().ok()).map(|config| &config.ignored);
 
     let published = inner.models.current(project.id);
-    let (mut heads, mut waiting) = (Vec::new(), false);
+    let mut heads = Vec::new();
+    let mut waiting = false;
     if let Some(published) = &published {
         let outlines = inner.history.outlines(project.id).await?;
         let curve = inner.history.curve(project.id, &outlines).await?;
@@ -62,15 +63,15 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             heads.push(head(card, &curve, review));
         }
     }
-    let next = next::section(&visit, &project).await;
+    let next = next::section(&context, &project).await;
     let body = html! {
         h1 { (title_of(&project)) }
         div.overview {
             div.side {
                 section #now.card aria-label="Where it stands" data-live="labels version job pool" data-project=(project.id) {
-                    (facts(&visit, &project, counts, &standing, &now::show(&doings)))
-                    (answered_with_nothing(&visit, &project).await?)
-                    (answers_that_teach_nothing(&visit, &project, standing.config.as_ref()))
+                    (facts(&context, &project, counts, &standing, &activity::show(&doings)))
+                    (answered_with_nothing(&context, &project).await?)
+                    (answers_that_teach_nothing(&context, &project, standing.config.as_ref()))
                     @if !missing.is_empty() {
                         ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
                     }
@@ -86,7 +87,7 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             div #learnt data-live=(if heads.is_empty() { "labels version job pool" } else { "version ready" }) data-project=(project.id) data-waiting=[waiting.then_some("")] {
                 @if heads.is_empty() {
                     (start::steps(&start::Start {
-                        labelling: visit.labelling_address(project.id),
+                        labelling: context.labelling_address(project.id),
                         counts,
                         waits_for: why.filter(|(state, _)| *state == JobState::Waiting).map(|(_, waits_for)| waits_for),
                         trigger: inner.training.trigger(),
@@ -98,18 +99,18 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
             }
         }
     };
-    Ok(page(&visit, Place::Project(&project, Tab::Overview), &title_of(&project), &body))
+    Ok(page(&context, Place::Project(&project, Tab::Overview), &title_of(&project), &body))
 }
 
 /// Tasks that were submitted without any choice, each with the way to it; nothing where there are none.
-async fn answered_with_nothing(visit: &Visit, project: &Project) -> Result<Markup, Refusal> {
-    let (number, first) = visit.rooms().storage.empty_answers(project.id, NOTHINGS).await?;
+async fn answered_with_nothing(context: &PageContext, project: &Project) -> Result<Markup, PageError> {
+    let (number, first) = context.services().storage.empty_answers(project.id, NOTHINGS).await?;
     Ok(html! {
         @if number > 0 {
             p.problem {
                 "Answered with nothing: " (count(number)) ". Choose an answer: "
                 @for task in &first {
-                    @match visit.task_address(project.id, *task) {
+                    @match context.task_address(project.id, *task) {
                         Some(to) => a href=(to) rel="noreferrer" target="_blank" { "task " (task) },
                         None => { "task " (task) }
                     }
@@ -123,12 +124,12 @@ async fn answered_with_nothing(visit: &Visit, project: &Project) -> Result<Marku
 
 /// Answers that no head learns from, by reason; nothing where there are none.
 fn answers_that_teach_nothing(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     config: Option<&Result<Arc<LabelConfig>, LabelConfigError>>,
 ) -> Markup {
     let Some(Ok(config)) = config else { return Markup::default() };
-    let unused = visit.rooms().training.unused_answers_so_far(project.id, config);
+    let unused = context.services().training.labels().unused_answers_so_far(project.id, config);
     let unused = unused.as_ref().map(|unused| unused.as_slice()).unwrap_or_default();
     html! {
         @if !unused.is_empty() {

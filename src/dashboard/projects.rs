@@ -3,16 +3,16 @@
 use actix_web::HttpResponse;
 use maud::{Markup, html};
 
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::count;
 use super::layout::{Place, label_link, page, project_path, title_of};
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::words::count;
-use super::{Entry, at, at_connect, look, now, thresholds};
-use crate::models::HeadStanding;
+use super::{Entry, activity, at, at_connect, get, thresholds};
+use crate::models::HeadStatus;
 use crate::storage::{Job, Project, TaskCounts};
-use crate::training::Standing;
+use crate::training::ProjectStatus;
 
-pub(super) const ENTRIES: &[Entry] = &[at("", || look().to(list)), at("/", || look().to(list))];
+pub(super) const ENTRIES: &[Entry] = &[at("", || get().to(list)), at("/", || get().to(list))];
 
 /// Classes shown before the rest is only counted.
 const CLASSES: usize = 12;
@@ -20,14 +20,14 @@ const CLASSES: usize = 12;
 /// Tasks with damaged pictures that are named.
 const DAMAGED: usize = 5;
 
-async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
+async fn list(context: PageContext) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
     let jobs = inner.storage.open_jobs().await?;
     let mut cards = Vec::new();
     for project in inner.storage.projects().await? {
         let counts = inner.counts.of(project.id).await?;
-        let standing = inner.training.standing(&project, counts.total);
-        cards.push(card(&visit, &project, counts, &standing, &jobs));
+        let standing = inner.training.status(&project, counts.total);
+        cards.push(card(&context, &project, counts, &standing, &jobs));
     }
     let body = html! {
         h1 { "Projects" }
@@ -44,10 +44,10 @@ async fn list(visit: Visit) -> Result<HttpResponse, Refusal> {
             @for card in &cards { (card) }
         }
     };
-    Ok(page(&visit, Place::Projects, "Projects", &body))
+    Ok(page(&context, Place::Projects, "Projects", &body))
 }
 
-/// What the whole installation lacks.
+/// Advice on settings that the whole installation lacks.
 pub(super) fn advice(advice: &[String]) -> Markup {
     html! {
         @if !advice.is_empty() {
@@ -56,29 +56,35 @@ pub(super) fn advice(advice: &[String]) -> Markup {
     }
 }
 
-fn card(visit: &Visit, project: &Project, counts: TaskCounts, standing: &Standing, jobs: &[Job]) -> Markup {
-    let inner = visit.rooms();
+fn card(
+    context: &PageContext,
+    project: &Project,
+    counts: TaskCounts,
+    standing: &ProjectStatus,
+    jobs: &[Job],
+) -> Markup {
+    let inner = context.services();
     let jobs: Vec<&Job> = jobs.iter().filter(|job| job.project == project.id).collect();
     let writing = inner.queue.write_back(project.id).writing;
-    let missing = missing(visit, project, standing);
+    let missing = missing(context, project, standing);
     let has_version = inner.models.current(project.id).is_some();
     html! {
         section.card aria-label=(title_of(project)) {
             h2 { a href=(project_path(project)) { (title_of(project)) } }
             @for head in &standing.heads { (classes(head)) }
-            (facts(visit, project, counts, standing, &now::show(&now::doings(&jobs, standing.pool, writing))))
+            (facts(context, project, counts, standing, &activity::show(&activity::doings(&jobs, standing.pool, writing))))
             @if !missing.is_empty() {
                 ul.advice aria-label="What is missing" { @for line in &missing { li { (line) } } }
             }
             @if !has_version {
                 p { "Nothing is learnt from its labels yet: " a href=(project_path(project)) { "what to do now" } "." }
             }
-            (label_link(visit, project))
+            (label_link(context, project))
         }
     }
 }
 
-fn classes(head: &HeadStanding) -> Markup {
+fn classes(head: &HeadStatus) -> Markup {
     let rest = head.classes.len().saturating_sub(CLASSES);
     html! {
         ul.chips aria-label={ "Classes of " (head.from_name) } {
@@ -90,14 +96,14 @@ fn classes(head: &HeadStanding) -> Markup {
 
 /// Counts, the version that serves, its accuracy, and what happens now.
 pub(super) fn facts(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     counts: TaskCounts,
-    standing: &Standing,
+    standing: &ProjectStatus,
     now: &Markup,
 ) -> Markup {
     let open = counts.total - counts.labelled - counts.skipped;
-    let published = visit.rooms().models.current(project.id);
+    let published = context.services().models.current(project.id);
     let cards = published.as_ref().map(|published| published.file.card.heads.as_slice()).unwrap_or_default();
     html! {
         dl.facts {
@@ -117,10 +123,10 @@ pub(super) fn facts(
     }
 }
 
-/// What a project lacks, each with what to do.
+/// Problems of a project, each with its remedy.
 ///
 /// A project that only begins lacks nothing: its page leads it step by step.
-pub(super) fn missing(visit: &Visit, project: &Project, standing: &Standing) -> Vec<String> {
+pub(super) fn missing(context: &PageContext, project: &Project, standing: &ProjectStatus) -> Vec<String> {
     let mut missing = Vec::new();
     missing.extend(standing.problem.clone());
     let begins = standing.heads.iter().all(|head| head.missing.is_some());
@@ -140,17 +146,17 @@ pub(super) fn missing(visit: &Visit, project: &Project, standing: &Standing) -> 
         missing.push(format!("Label Studio's queue is not ordered: {problem}"));
     }
     if standing.pool.failed > 0 {
-        let first = visit.rooms().queue.left_out(project.id, 1).into_iter().next();
+        let first = context.services().pool.left_out(project.id, 1).into_iter().next();
         let first = first.map(|(_, reason)| format!("; the first: {reason}")).unwrap_or_default();
         missing.push(format!(
-            "{} can't be had{first}",
-            super::words::of(standing.pool.failed as i64, "image", "images")
+            "{} unavailable{first}",
+            super::format::of(standing.pool.failed as i64, "image", "images")
         ));
     }
     if standing.pool.damaged > 0 {
-        let first: Vec<String> = visit
-            .rooms()
-            .queue
+        let first: Vec<String> = context
+            .services()
+            .pool
             .damaged(project.id, DAMAGED)
             .iter()
             .map(|task| format!("task {task}"))
@@ -158,7 +164,7 @@ pub(super) fn missing(visit: &Visit, project: &Project, standing: &Standing) -> 
         let more = if standing.pool.damaged > first.len() { " and more" } else { "" };
         missing.push(format!(
             "Damaged, only a part could be read: {} ({}{more}). They are predicted, and learnt only where a person labels them",
-            super::words::of(standing.pool.damaged as i64, "image", "images"),
+            super::format::of(standing.pool.damaged as i64, "image", "images"),
             first.join(", ")
         ));
     }

@@ -9,22 +9,22 @@ use actix_web::web::{self, Query};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::background_cache::{Made, Seen};
 use super::charts::{Bar, small_bars};
-use super::computed::{Made, Seen};
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::{count, of, percent};
 use super::layout::{Place, Tab, page, title_of};
-use super::refusal::Refusal;
 use super::tags;
 use super::thumbnails::picture;
-use super::visit::Visit;
-use super::words::{count, of, percent};
-use super::{Entry, at, look};
+use super::{Entry, at, get};
 use crate::domain::ids::TaskId;
-use crate::queue::{self, Ranked, Ranking, Says};
+use crate::queue::{self, HeadProbabilities, Ranked, Ranking};
 use crate::ranking::Strategy;
 use crate::storage::Project;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at("/projects/{project}/queue", || look().to(show)),
+    at("/projects/{project}/queue", || get().to(show)),
     at("/projects/{project}/queue/strategy", || web::post().to(strategy::apply)),
 ];
 
@@ -36,8 +36,8 @@ const SHOWN: usize = 24;
 const CLASSES: usize = 6;
 
 #[derive(Deserialize)]
-struct Wish {
-    /// The strategy to look at; absent: the one in use.
+struct QueueQuery {
+    /// The query strategy to preview; absent: the one in use.
     strategy: Option<String>,
     /// Show only images that bear it.
     tag: Option<String>,
@@ -48,32 +48,33 @@ struct Wish {
     done: String,
 }
 
-async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
+async fn show(context: PageContext, query: Query<QueueQuery>) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
     let own = project.strategy.as_deref().and_then(|name| name.parse::<Strategy>().ok());
-    let looked_at = match wish.strategy.as_deref() {
+    let chosen = match query.strategy.as_deref() {
         None => own,
         Some(name) => strategy::chosen(name)?,
     };
-    let shown = wish.n.unwrap_or(SHOWN).clamp(1, RANKED);
-    let (tag, tags) = (tags::chosen(inner, wish.tag.as_deref()).await?, inner.storage.tags().await?);
-    let in_use = ranking(&visit, &project, own, tag.as_deref()).await;
-    let preview = looked_at != own;
+    let shown = query.n.unwrap_or(SHOWN).clamp(1, RANKED);
+    let tag = tags::chosen(inner, query.tag.as_deref()).await?;
+    let tags = inner.storage.tags().await?;
+    let in_use = ranking(&context, &project, own, tag.as_deref()).await;
+    let preview = chosen != own;
     let ranking =
-        if preview { ranking(&visit, &project, looked_at, tag.as_deref()).await } else { in_use.clone() };
+        if preview { ranking(&context, &project, chosen, tag.as_deref()).await } else { in_use.clone() };
     let waiting = !(ranking.fresh && in_use.fresh);
-    let left_out = inner.queue.left_out(project.id, SHOWN);
+    let left_out = inner.pool.left_out(project.id, SHOWN);
     let body = html! {
         h1 { "Queue" }
-        @if wish.done == "strategy" {
+        @if query.done == "strategy" {
             p.done role="status" { "The strategy is stored. Label Studio's queue follows as soon as it is written." }
         }
-        (strategy::form(&visit, &project, own, looked_at, &tags::field(&tags, tag.as_deref())))
+        (strategy::form(&context, &project, own, chosen, &tags::field(&tags, tag.as_deref())))
         section #order data-live="labels version pool ready" data-project=(project.id) data-waiting=[waiting.then_some("")]
             aria-label="Order" {
             @if let Some(tag) = &tag { p.note { "Only images with the tag " strong { (tag) } " are shown." } }
-            (order(&visit, &project, &ranking, preview.then_some(&in_use), shown))
+            (order(&context, &project, &ranking, preview.then_some(&in_use), shown))
         }
         @if !left_out.is_empty() {
             details {
@@ -82,24 +83,31 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
             }
         }
     };
-    Ok(page(&visit, Place::Project(&project, Tab::Queue), &format!("Queue of {}", title_of(&project)), &body))
+    Ok(page(
+        &context,
+        Place::Project(&project, Tab::Queue),
+        &format!("Queue of {}", title_of(&project)),
+        &body,
+    ))
 }
 
 /// The ranking of a project, or of those of its images that bear a tag, as far as it is made.
 pub(super) async fn ranking(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     strategy: Option<Strategy>,
     tag: Option<&str>,
 ) -> Seen<Ranking> {
-    let inner = visit.rooms();
+    let inner = context.services();
     let version = inner.models.current(project.id).map(|published| published.number);
-    let embedded = inner.queue.progress_among(project.id, 0).embedded;
+    let embedded = inner.pool.progress_among(project.id, 0).embedded;
     let mut stamp = format!("{version:?}/{}/{embedded}/{:?}", project.updates_seen, project.strategy);
     if tag.is_some() {
         stamp += &tags::stamp(inner).await.unwrap_or_default();
     }
-    let (dashboard, id, tag) = (visit.dashboard(), project.id, tag.map(str::to_owned));
+    let dashboard = context.dashboard();
+    let id = project.id;
+    let tag = tag.map(str::to_owned);
     let key = (id, strategy, tag.clone());
     // Without a strategy the project's own would be taken. The default gives way by itself while there is no model.
     let strategy = Some(strategy.unwrap_or(Strategy::DEFAULT));
@@ -109,14 +117,14 @@ pub(super) async fn ranking(
             Some(tag) => Some(tags::images(inner, &tag).await.map_err(|error| error.to_string())?),
             None => None,
         };
-        let wish = queue::Wish { limit: RANKED, strategy, among, ..queue::Wish::default() };
-        inner.queue.choose(id, wish).await.map_err(|error| error.to_string())
+        let query = queue::RankRequest { limit: RANKED, strategy, among, ..queue::RankRequest::default() };
+        inner.queue.choose(id, query).await.map_err(|error| error.to_string())
     };
     inner.rankings.get(id, key, stamp, make).await
 }
 
 fn order(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     ranking: &Seen<Ranking>,
     in_use: Option<&Seen<Ranking>>,
@@ -143,17 +151,17 @@ fn order(
         ol.tiles {
             @for (place, ranked) in now.tasks.iter().take(shown).enumerate() {
                 // Whoever wants more goes on at the first that is new.
-                li.tile id={ "place-" (place + 1) } tabindex="-1" data-task=(ranked.task) { (tile(visit, project, place, ranked, places.as_ref())) }
+                li.tile id={ "place-" (place + 1) } tabindex="-1" data-task=(ranked.task) { (tile(context, project, place, ranked, places.as_ref())) }
             }
         }
         @if now.tasks.len() > shown {
-            p { a.button.quiet href=(more(visit, shown)) data-more { "Show more" } }
+            p { a.button.quiet href=(more(context, shown)) data-more { "Show more" } }
         }
     }
 }
 
 fn tile(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     place: usize,
     ranked: &Ranked,
@@ -162,7 +170,7 @@ fn tile(
     html! {
         (picture(project.id, ranked.task))
         h2 { (count(place as i64 + 1)) ". Task " (ranked.task) }
-        @if visit.rooms().queue.is_damaged(project.id, ranked.task) {
+        @if context.services().pool.is_damaged(project.id, ranked.task) {
             p.note { span.chip { "damaged" } " only a part of the picture could be read" }
         }
         @if let Some(places) = places { p.note { (moved(place, places.get(&ranked.task).copied())) } }
@@ -173,11 +181,11 @@ fn tile(
             }
         }
         @for head in &ranked.heads { (says(head)) }
-        (task_link(visit, project, ranked.task))
+        (task_link(context, project, ranked.task))
     }
 }
 
-/// How a task's place differs from the one it has under the strategy in use.
+/// Difference between a task's place and the one it has under the strategy in use, in words.
 fn moved(now: usize, before: Option<usize>) -> String {
     match before {
         None => format!("now behind the first {RANKED}"),
@@ -186,8 +194,8 @@ fn moved(now: usize, before: Option<usize>) -> String {
     }
 }
 
-/// What a head says of a task, the most probable classes first.
-pub(super) fn says(head: &Says) -> Markup {
+/// Probabilities that a head predicts for a task, the most probable classes first.
+pub(super) fn says(head: &HeadProbabilities) -> Markup {
     let mut classes: Vec<&(String, f32)> = head.classes.iter().collect();
     classes.sort_by(|a, b| b.1.total_cmp(&a.1));
     let rows: Vec<Bar> = classes
@@ -203,21 +211,21 @@ pub(super) fn says(head: &Says) -> Markup {
 }
 
 /// A link to the task in Label Studio, where its address is known.
-pub(super) fn task_link(visit: &Visit, project: &Project, task: TaskId) -> Markup {
+pub(super) fn task_link(context: &PageContext, project: &Project, task: TaskId) -> Markup {
     html! {
-        @if let Some(to) = visit.task_address(project.id, task) {
+        @if let Some(to) = context.task_address(project.id, task) {
             p { a href=(to) rel="noreferrer" target="_blank" { "Open in Label Studio" span.note { " (task " (task) ")" } } }
         }
     }
 }
 
-fn more(visit: &Visit, shown: usize) -> String {
+fn more(context: &PageContext, shown: usize) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in url::form_urlencoded::parse(visit.request().query_string().as_bytes()) {
+    for (name, value) in url::form_urlencoded::parse(context.request().query_string().as_bytes()) {
         if name == "strategy" || name == "tag" {
             query.append_pair(&name, &value);
         }
     }
     query.append_pair("n", &(shown + SHOWN).min(RANKED).to_string());
-    format!("{}?{}#place-{}", visit.request().path(), query.finish(), shown + 1)
+    format!("{}?{}#place-{}", context.request().path(), query.finish(), shown + 1)
 }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;
 
 use super::Entry;
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::{count, of};
 use super::layout::project_path;
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::words::{count, of};
 use super::{Inner, at};
 use crate::domain::ids::ContentHash;
 use crate::domain::tag::{MAX_CHARS, Tag};
@@ -45,16 +45,16 @@ struct Name {
 ///
 /// # Errors
 /// No image bears it, or the database does not answer.
-pub(super) async fn chosen(inner: &Inner, name: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(super) async fn chosen(inner: &Inner, name: Option<&str>) -> Result<Option<String>, PageError> {
     let Some(name) = name.map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
     let known = inner.storage.tags().await?;
     if known.iter().any(|known| known.tag == name) {
         return Ok(Some(name.to_owned()));
     }
-    Err(Refusal::not_found("tag", name))
+    Err(PageError::not_found("tag", name))
 }
 
-/// What the images of a tag depend on, for a short while's work.
+/// Stamp of the tags and their images: it changes when they do, and is cheap to compute.
 pub(super) async fn stamp(inner: &Inner) -> Result<String, StorageError> {
     let tags = inner.storage.tags().await?;
     let names: Vec<String> = tags.iter().map(|known| format!("{}={}", known.tag, known.images)).collect();
@@ -82,7 +82,7 @@ pub(super) fn field(tags: &[TagCount], chosen: Option<&str>) -> Markup {
 }
 
 /// All tags, each with what can be done with it.
-pub(super) fn section(visit: &Visit, project: &Project, tags: &[TagCount]) -> Markup {
+pub(super) fn section(context: &PageContext, project: &Project, tags: &[TagCount]) -> Markup {
     let path = project_path(project);
     html! {
         section #tags.card aria-label="Tags" {
@@ -98,14 +98,14 @@ pub(super) fn section(visit: &Visit, project: &Project, tags: &[TagCount]) -> Ma
                         details {
                             summary aria-label={ "Change tag " (known.tag) } { "Change" }
                             form.inline method="post" action={ (path) "/tags/rename" } {
-                                (visit.token())
+                                (context.token())
                                 input type="hidden" name="tag" value=(known.tag);
                                 input type="text" name="name" value=(known.tag) maxlength=(MAX_CHARS) required
                                     autocomplete="off" aria-label={ "New name of tag " (known.tag) };
                                 button.quiet type="submit" { "Rename" }
                             }
                             form.inline method="post" action={ (path) "/tags/remove" } {
-                                (visit.token())
+                                (context.token())
                                 input type="hidden" name="tag" value=(known.tag);
                                 button.quiet type="submit" aria-label={ "Remove tag " (known.tag) } { "Remove" }
                                 span.note { "The images stay." }
@@ -121,23 +121,23 @@ pub(super) fn section(visit: &Visit, project: &Project, tags: &[TagCount]) -> Ma
     }
 }
 
-async fn rename(visit: Visit, form: Form<NewName>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    let name: Tag = form.name.parse().map_err(|error| Refusal::Tag(format!("{error}")))?;
-    match visit.rooms().storage.rename_tag(&form.tag, name.as_str()).await? {
+async fn rename(context: PageContext, form: Form<NewName>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    let name: Tag = form.name.parse().map_err(|error| PageError::Tag(format!("{error}")))?;
+    match context.services().storage.rename_tag(&form.tag, name.as_str()).await? {
         Renamed::Images(images) => {
             tracing::info!(tag = form.tag, name = name.as_str(), images, "tag renamed in the dashboard");
             Ok(back(&project, "renamed"))
         }
-        Renamed::Unknown => Err(Refusal::not_found("tag", &form.tag)),
-        Renamed::Taken => Err(Refusal::Tag(format!("there is a tag `{name}` already"))),
+        Renamed::Unknown => Err(PageError::not_found("tag", &form.tag)),
+        Renamed::Taken => Err(PageError::Tag(format!("there is a tag `{name}` already"))),
     }
 }
 
-async fn remove(visit: Visit, form: Form<Name>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    match visit.rooms().storage.remove_tag(&form.tag).await? {
-        0 => Err(Refusal::not_found("tag", &form.tag)),
+async fn remove(context: PageContext, form: Form<Name>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    match context.services().storage.remove_tag(&form.tag).await? {
+        0 => Err(PageError::not_found("tag", &form.tag)),
         images => {
             tracing::info!(tag = form.tag, images, "tag removed in the dashboard");
             Ok(back(&project, "removed"))
@@ -150,7 +150,7 @@ fn back(project: &Project, done: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, to)).finish()
 }
 
-/// What was done, in a sentence.
+/// Message on the action just done.
 pub(super) fn done(what: &str) -> Markup {
     html! {
         @match what {

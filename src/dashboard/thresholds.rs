@@ -4,7 +4,7 @@
 //! stand all thresholds with their reasons; docs/OPERATIONS.md tells them to the reader of the pages.
 
 use super::charts::Bin;
-use super::words::{of, percent, with_interval};
+use super::format::{of, percent, with_interval};
 use crate::domain::label_config::ChoiceKind;
 use crate::eval::Evaluation;
 use crate::eval::calibration::CalibrationBin;
@@ -25,7 +25,7 @@ const DOTS: usize = 2;
 
 const NOT_MEASURED: &str = "Not measured for this version; the next training measures it.";
 
-/// What was measured of a head out of fold, or why it is not told.
+/// Out-of-fold evaluation of a head (cross-validation), or the reason why it is not shown.
 pub(super) fn told(card: &HeadCard) -> Result<&Evaluation, String> {
     match &card.evaluation {
         None => Err(NOT_MEASURED.to_owned()),
@@ -34,7 +34,7 @@ pub(super) fn told(card: &HeadCard) -> Result<&Evaluation, String> {
     }
 }
 
-/// How often the head that serves is right, and on which images.
+/// Accuracy of the head that serves, and the images it was measured on.
 pub(super) fn accuracy(card: &HeadCard) -> String {
     let own = match told(card) {
         Ok(own) => own,
@@ -59,7 +59,7 @@ pub(super) fn accuracy(card: &HeadCard) -> String {
     }
 }
 
-/// Which head serves, and of which one the figures below are.
+/// Note on the head that serves, and on the head that the figures below are of.
 pub(super) fn serves(card: &HeadCard) -> &'static str {
     match card.source {
         HeadSource::Own => {
@@ -91,7 +91,8 @@ pub(super) fn calibration(bins: &[CalibrationBin]) -> Result<Vec<Bin>, String> {
     if bins.is_empty() {
         return Err(NOT_MEASURED.to_owned());
     }
-    let (mut dots, mut rest): (Vec<Bin>, Option<Bin>) = (Vec::new(), None);
+    let mut dots: Vec<Bin> = Vec::new();
+    let mut rest: Option<Bin> = None;
     for bin in bins {
         let bin = Bin { n: bin.n, certainty: bin.certainty, right: bin.right };
         let both = rest.take().map_or(bin, |rest| together(rest, bin));
@@ -118,14 +119,14 @@ fn together(a: Bin, b: Bin) -> Bin {
     Bin { n, certainty: mean(a.certainty, b.certainty), right: mean(a.right, b.right) }
 }
 
-/// The doubted labels that are shown. A label is doubted where another class reaches the mean probability of its own labels:
-/// that is a mean of [`SHARE`] labels at least, of both classes.
+/// The doubted labels that are shown. A label is doubted where another class reaches the mean probability of its own labels
+/// (confident learning, Northcutt 2021): that is a mean of [`SHARE`] labels at least, of both classes.
 pub(super) fn doubted<'a>(card: &HeadCard, suspects: &'a [SuspectCard]) -> Vec<&'a SuspectCard> {
     let enough = |class: &String| labels_of(card).any(|(name, n)| name == class && n >= SHARE);
     suspects.iter().filter(|suspect| enough(&suspect.given) && enough(&suspect.likely)).collect()
 }
 
-/// What a list of `doubted` labels is worth, or why there is none.
+/// Reliability of a list of `doubted` labels, in words, or the reason why there is none.
 pub(super) fn doubts(card: &HeadCard, doubted: usize) -> String {
     if labels_of(card).filter(|(_, n)| *n >= SHARE).count() < 2 {
         return format!("Told of classes with {SHARE} labels or more, from the second such class on.");
@@ -149,7 +150,7 @@ pub(super) fn doubts(card: &HeadCard, doubted: usize) -> String {
     }
 }
 
-/// Whether it is told if labelling may stop; else why not.
+/// `Ok` if there are labels enough for a stopping hint; else the reason why it is not shown.
 pub(super) fn stop(card: &HeadCard) -> Result<(), String> {
     match &card.evaluation {
         None => Err(NOT_MEASURED.to_owned()),

@@ -10,16 +10,16 @@ use maud::{Markup, html};
 use moka::future::Cache;
 use tokio::sync::Semaphore;
 
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::{Entry, PATH, at, look};
+use super::context::PageContext;
+use super::error::PageError;
+use super::{Entry, PATH, at, get};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::task::Task;
-use crate::labelstudio::{Media, MediaError};
+use crate::media::{Media, MediaError};
 use crate::turns::Asker;
 use crate::vision::{self, Limits, VisionError};
 
-pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/thumbnails/{task}", || look().to(show))];
+pub(super) const ENTRIES: &[Entry] = &[at("/projects/{project}/thumbnails/{task}", || get().to(show))];
 
 /// Longest side of a thumbnail, pixels: sharp at twice the density of a tile's half.
 const SIDE_PX: u32 = 320;
@@ -27,7 +27,7 @@ const SIDE_PX: u32 = 320;
 /// Memory for thumbnails, bytes: about 4,000 of them.
 const MEMORY: u64 = 64 * 1024 * 1024;
 
-/// What can't be had is not tried again for so long; and a browser keeps what it has for so long.
+/// Time before an unavailable image is tried again; a browser keeps what it has for so long.
 const FAILURE_MEMORY: Duration = Duration::from_secs(30);
 
 /// Failures remembered.
@@ -72,7 +72,8 @@ impl Thumbnails {
             .weigher(|_, thumbnail: &Thumbnail| u32::try_from(thumbnail.jpeg.len() + 128).unwrap_or(u32::MAX))
             .build();
         let failed = Cache::builder().max_capacity(FAILURES).time_to_live(FAILURE_MEMORY).build();
-        let (turn, waiting) = (Arc::new(Semaphore::new(at_once.max(1))), Arc::new(Semaphore::new(WAITING)));
+        let turn = Arc::new(Semaphore::new(at_once.max(1)));
+        let waiting = Arc::new(Semaphore::new(WAITING));
         Self { media, limits, turn, waiting, made, failed }
     }
 
@@ -112,15 +113,15 @@ pub(super) fn picture(project: ProjectId, task: TaskId) -> Markup {
     }
 }
 
-async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
-    let name = visit.part("task");
-    let task = name.parse().map(TaskId).map_err(|_| Refusal::not_found("task", name))?;
-    let _place = inner.thumbnails.waiting.try_acquire().map_err(|_| Refusal::Busy)?;
+async fn show(context: PageContext) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
+    let name = context.part("task");
+    let task = name.parse().map(TaskId).map_err(|_| PageError::not_found("task", name))?;
+    let _place = inner.thumbnails.waiting.try_acquire().map_err(|_| PageError::Busy)?;
     let row = inner.storage.tasks(project.id, &[task]).await?.pop();
-    let row = row.ok_or_else(|| Refusal::not_found("task", name))?;
-    let config = inner.training.label_config(project.label_config.as_deref().unwrap_or_default());
+    let row = row.ok_or_else(|| PageError::not_found("task", name))?;
+    let config = inner.label_configs.parse(project.label_config.as_deref().unwrap_or_default());
     let head = config.ok().and_then(|config| config.main_head().cloned());
     let key = head.map_or_else(|| "image".to_owned(), |head| head.image_key);
     let task = Task { id: row.id, data: row.data, created_at: row.created_at };
@@ -129,13 +130,13 @@ async fn show(visit: Visit) -> Result<HttpResponse, Refusal> {
         Err(error) => return Ok(placeholder(&error.to_string())),
     };
     match inner.thumbnails.of(project.id, task.id, &source).await {
-        Ok(thumbnail) => Ok(answer(&visit, &thumbnail)),
+        Ok(thumbnail) => Ok(answer(&context, &thumbnail)),
         Err(reason) => Ok(placeholder(&reason)),
     }
 }
 
-fn answer(visit: &Visit, thumbnail: &Thumbnail) -> HttpResponse {
-    let known = visit.request().headers().get(IF_NONE_MATCH);
+fn answer(context: &PageContext, thumbnail: &Thumbnail) -> HttpResponse {
+    let known = context.request().headers().get(IF_NONE_MATCH);
     let same = known.is_some_and(|known| known.as_bytes() == thumbnail.tag.as_bytes());
     let mut response = if same { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     keep(&mut response).insert_header((ETAG, thumbnail.tag.as_ref()));
@@ -147,7 +148,7 @@ fn keep(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
     response.insert_header((CACHE_CONTROL, format!("private, max-age={}", FAILURE_MEMORY.as_secs())))
 }
 
-/// What stands in an image's place, with the reason in words.
+/// Placeholder of an unavailable image, with the reason in words.
 fn placeholder(reason: &str) -> HttpResponse {
     /// Characters of a line, and lines.
     const LINE: usize = 42;

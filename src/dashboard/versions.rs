@@ -10,19 +10,19 @@ use actix_web::web::{self, Query};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::context::PageContext;
+use super::error::PageError;
+use super::format::{count, percent, time};
 use super::history::Measured;
 use super::layout::{Place, Tab, page, project_path, title_of};
-use super::refusal::Refusal;
-use super::visit::Visit;
-use super::words::{count, percent, time};
-use super::{Entry, at, look, thresholds};
+use super::{Entry, at, get, thresholds};
 use crate::models::HeadCard;
 use crate::storage::Project;
 
 pub(super) const ENTRIES: &[Entry] = &[
-    at("/projects/{project}/versions", || look().to(show)),
-    at("/projects/{project}/versions/compare", || look().to(compare::show)),
-    at("/projects/{project}/versions/{number}/file", || look().to(actions::download)),
+    at("/projects/{project}/versions", || get().to(show)),
+    at("/projects/{project}/versions/compare", || get().to(compare::show)),
+    at("/projects/{project}/versions/{number}/file", || get().to(actions::download)),
     at("/projects/{project}/versions/{number}/activate", || web::post().to(actions::activate)),
     at("/projects/{project}/pin", || web::post().to(actions::pin)),
 ];
@@ -31,18 +31,18 @@ pub(super) const ENTRIES: &[Entry] = &[
 const SHOWN: usize = 20;
 
 #[derive(Deserialize)]
-struct Wish {
+struct ComparisonQuery {
     /// Only versions older than this number.
     before: Option<i64>,
     #[serde(default)]
     done: String,
 }
 
-async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
+async fn show(context: PageContext, query: Query<ComparisonQuery>) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
     let outlines = inner.history.outlines(project.id).await?;
-    let older = outlines.iter().filter(|version| wish.before.is_none_or(|before| version.number < before));
+    let older = outlines.iter().filter(|version| query.before.is_none_or(|before| version.number < before));
     let numbers: Vec<i64> = older.take(SHOWN).map(|version| version.number).collect();
     let versions = inner.history.measured(project.id, &numbers).await?;
     let last = numbers.last().copied().filter(|last| outlines.iter().any(|version| version.number < *last));
@@ -50,7 +50,7 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
     let path = project_path(&project);
     let body = html! {
         h1 { "Versions" }
-        (actions::done(&wish.done))
+        (actions::done(&query.done))
         section.card aria-label="What serves" {
             p {
                 @match (&live, project.pinned) {
@@ -59,23 +59,23 @@ async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> 
                     (Some(number), true) => { "Version " (number) " is pinned: trainings make versions, and none of them serves." }
                 }
             }
-            (actions::pin_form(&visit, &project))
+            (actions::pin_form(&context, &project))
             @if versions.len() > 1 { (compare::form(&project, &numbers)) }
         }
         div #versions data-live="version" data-project=(project.id) {
             @if versions.is_empty() {
                 p { "There is no version yet: the first comes with labelled images of at least two classes." }
             } @else {
-                (table(&visit, &project, &versions, live))
+                (table(&context, &project, &versions, live))
             }
         }
         @if let Some(last) = last { p { a.button.quiet href={ (path) "/versions?before=" (last) } { "Older versions" } } }
     };
     let title = format!("Versions of {}", title_of(&project));
-    Ok(page(&visit, Place::Project(&project, Tab::Versions), &title, &body))
+    Ok(page(&context, Place::Project(&project, Tab::Versions), &title, &body))
 }
 
-fn table(visit: &Visit, project: &Project, versions: &[Arc<Measured>], live: Option<i64>) -> Markup {
+fn table(context: &PageContext, project: &Project, versions: &[Arc<Measured>], live: Option<i64>) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="All versions" {
             table {
@@ -86,13 +86,13 @@ fn table(visit: &Visit, project: &Project, versions: &[Arc<Measured>], live: Opt
                         th { "95 % interval" } th.number { "Log loss" } th.number { "Brier" } th { "Source" } th { "Action" }
                     }
                 }
-                tbody { @for version in versions { (rows(visit, project, version, live == Some(version.number))) } }
+                tbody { @for version in versions { (rows(context, project, version, live == Some(version.number))) } }
             }
         }
     }
 }
 
-fn rows(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> Markup {
+fn rows(context: &PageContext, project: &Project, version: &Measured, serves: bool) -> Markup {
     let lines = version.heads.len().max(1);
     html! {
         @for index in 0..lines {
@@ -106,7 +106,7 @@ fn rows(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> M
                     None => td colspan="7" { "not measured" },
                 }
                 @if index == 0 {
-                    td rowspan=(lines) { (actions::forms(visit, project, version, serves)) }
+                    td rowspan=(lines) { (actions::forms(context, project, version, serves)) }
                 }
             }
         }

@@ -17,7 +17,7 @@ pub use unused::{Unused, UnusedAnswers, Why};
 /// Most items kept of one annotation: of whole images a label config makes at most one per head, and people draw some hundreds.
 pub const MAX_REGIONS: usize = 10_000;
 
-/// Why an annotation can't be used.
+/// Reason why an annotation can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnnotationError {
     /// The JSON isn't an annotation.
@@ -48,13 +48,13 @@ pub struct Annotation {
     pub completed_by: Option<i64>,
 }
 
-/// What an annotation teaches a head, as class indices of its [`HeadSpec`].
+/// Target of a head from an annotation, as class indices of its [`HeadSpec`].
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// The one class.
     Single(usize),
-    /// For each class whether it applies.
+    /// One flag per class: `true` if it applies.
     Multiple(Vec<bool>),
 }
 
@@ -67,7 +67,7 @@ impl Target {
         }
     }
 
-    /// Whether each of `classes` classes applies, `classes` long.
+    /// One flag per class, `classes` long: `true` if it applies.
     pub fn as_flags(&self, classes: usize) -> Vec<bool> {
         match self {
             Self::Single(class) => (0..classes).map(|index| index == *class).collect(),
@@ -76,7 +76,7 @@ impl Target {
     }
 }
 
-/// What one entry of an answer stands for.
+/// Meaning of one entry of an answer.
 enum Named {
     Class(usize),
     Parent(Vec<usize>),
@@ -107,9 +107,10 @@ impl Annotation {
         })
     }
 
-    /// Whether it was submitted without any choice. The editor writes no region then, be it by a slip or because nothing
-    /// fits: the two can't be told apart, so it is no answer. `any_number` says of a control's name whether it takes
-    /// any number of choices: there a region without a choice, which only an import or the API brings, says that none applies.
+    /// `true` if it was submitted without any choice. The editor writes no region then, be it by a slip or because nothing
+    /// fits: the two can't be told apart, so it is no answer. `any_number` returns `true` for the name of a control that
+    /// takes any number of choices: there a region without a choice, which only an import or the API brings, means that none
+    /// applies.
     pub fn is_empty(&self, any_number: impl Fn(&str) -> bool) -> bool {
         let answers = |region: &Value| match answered(region) {
             Some(Value::Array(choices)) if choices.is_empty() => {
@@ -123,16 +124,15 @@ impl Annotation {
         !self.was_cancelled && !self.result.iter().any(answers)
     }
 
-    /// What this annotation teaches a head of whole images; `None` is nothing. What it says of regions,
-    /// [`Annotation::region_targets`] tells.
+    /// Target of a head of whole images; `None` if the annotation teaches it nothing. For regions see
+    /// [`Annotation::region_targets`].
     ///
     /// Of several regions with the head's name the first counts, the one Label Studio's editor shows. A rating of 0 is none.
     /// Choices may be given as names or nested paths, by alias or by value, also as numbers. A single head learns only
     /// from exactly one class: two contradict each other, and an unknown one (renamed, removed) is no
-    /// other class. A multiple head skips unknown names unless there are only such; an empty region says
-    /// that no class applies, a missing one says nothing, nor does an answer to a question that is hidden. A parent of
-    /// nested choices stands for its children; one of a taxonomy stands for itself, and where only leaves may be chosen it
-    /// is unknown.
+    /// other class. A multiple head skips unknown names unless there are only such; an empty region means that no class
+    /// applies, a missing one teaches nothing, nor does an answer to a question that is hidden. A parent of nested choices
+    /// stands for its children; one of a taxonomy stands for itself, and where only leaves may be chosen it is unknown.
     pub fn target(&self, head: &HeadSpec) -> Option<Target> {
         if self.was_cancelled || !head.is_of_image() || !self.shows(head) {
             return None;
@@ -141,7 +141,7 @@ impl Annotation {
     }
 }
 
-/// What an item teaches the head it answers.
+/// Target of the head that an item answers.
 fn read(item: &Value, head: &HeadSpec) -> Option<Target> {
     let named: Vec<Named> = choices(item)?.iter().map(|choice| named(choice, head)).collect();
     match head.kind {
@@ -173,8 +173,8 @@ impl Annotation {
         regions.find(|region| text(region, "from_name") == Some(from_name))
     }
 
-    /// Whether a person who gave these answers saw the head's question: where an answer to a question that is not seen any more
-    /// was left over, it teaches nothing.
+    /// `true` if a person who gave these answers saw the head's question: where an answer to a question that is not seen any
+    /// more was left over, it teaches nothing.
     fn shows(&self, head: &HeadSpec) -> bool {
         head.when.iter().all(|condition| {
             let answers = self.region_of(&condition.tag).and_then(choices).unwrap_or_default();
@@ -187,12 +187,12 @@ impl Annotation {
     }
 }
 
-/// What a region answers: the entry of its `value` that its type names.
+/// Answer of a region: the entry of its `value` that its type names.
 fn answered(region: &Value) -> Option<&Value> {
     region.get("value")?.get(control(region)?.result_type())
 }
 
-/// Whether a number is a rating: Label Studio's own client takes 0 for none.
+/// `true` if a number is a rating: Label Studio's own client takes 0 for none.
 fn is_rated(region: &Value, number: &Number) -> bool {
     control(region) == Some(Control::Rating) && number.as_f64() != Some(0.0)
 }
@@ -239,7 +239,7 @@ fn multiple(named: &[Named], classes: usize) -> Option<Vec<bool>> {
     understood.then_some(applies)
 }
 
-/// Whether the head knows a choice, as a class or as a parent of classes.
+/// `true` if the head knows a choice, as a class or as a parent of classes.
 pub(super) fn is_known(choice: &Value, head: &HeadSpec) -> bool {
     !matches!(named(choice, head), Named::Unknown)
 }
@@ -286,6 +286,16 @@ pub(super) fn control(region: &Value) -> Option<Control> {
 
 fn text<'a>(region: &'a Value, field: &str) -> Option<&'a str> {
     region.get(field)?.as_str()
+}
+
+/// A choice in words, parents first.
+fn words(choice: &Value) -> Option<String> {
+    match choice {
+        Value::Array(names) if !names.is_empty() => {
+            names.iter().map(name).collect::<Option<Vec<_>>>().map(|names| names.join(" / "))
+        }
+        other => name(other).map(|name| name.into_owned()),
+    }
 }
 
 #[cfg(test)]

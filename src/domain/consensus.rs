@@ -1,4 +1,4 @@
-//! One target out of several people's answers.
+//! Consensus of several people's answers: ground truth, else the majority vote.
 
 use super::annotation::{Annotation, Target};
 use super::label_config::HeadSpec;
@@ -6,7 +6,7 @@ use super::region::Place;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// What the annotations of one task teach a head of whole images together; `None` is nothing.
+/// Majority vote of one task's annotations on the target of a head of whole images; `None` if they teach nothing.
 ///
 /// The newest ground truth decides alone. Otherwise each annotation has one vote: for a single head the
 /// class with most votes wins, for a multiple head each class by itself, as its sigmoid is fitted by
@@ -17,10 +17,10 @@ pub fn consensus(annotations: &[Annotation], head: &HeadSpec) -> Option<Target> 
     agreed(voters.collect(), head)
 }
 
-/// What the annotations of one task teach a head of regions: each region's place with its label.
+/// Majority vote of one task's annotations on the targets of a head of regions: each region's place with its label.
 ///
-/// The newest ground truth that says anything decides alone which regions there are. Otherwise each annotation's regions count,
-/// and what several say of exactly the same place is agreed on as in [`consensus`].
+/// The newest ground truth with any answer decides alone which regions there are. Otherwise each annotation's regions count,
+/// and several answers about exactly the same place are combined as in [`consensus`].
 pub fn region_labels(annotations: &[Annotation], head: &HeadSpec) -> Vec<(Place, Target)> {
     let said = annotations.iter().map(|annotation| (annotation, annotation.region_targets(head)));
     let mut said: Vec<_> = said.filter(|(_, regions)| !regions.is_empty()).collect();

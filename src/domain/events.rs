@@ -1,4 +1,4 @@
-//! What a webhook says.
+//! Events of Label Studio, as its webhooks send them.
 
 use super::annotation::Annotation;
 use super::field::{FieldError, found};
@@ -10,13 +10,13 @@ use serde_json::Value;
 /// Problems kept of one event: enough to see the pattern.
 const MAX_PROBLEMS: usize = 20;
 
-/// Why an event can't be read at all.
+/// Reason why an event can't be read at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// The body isn't an object.
     #[error("webhook event is {found}, expected an object")]
     NotAnObject {
-        /// What it is.
+        /// Type of the body.
         found: String,
     },
     /// Nobody knows what happened.
@@ -27,15 +27,15 @@ pub enum EventError {
         "webhook event `{action}` names no project; turn on \"send payload\" of this webhook in Label Studio"
     )]
     NoProject {
-        /// What happened.
+        /// Label Studio's name of the event.
         action: String,
     },
     /// The project can't be read.
     #[error("webhook event `{action}`: {source}")]
     Project {
-        /// What happened.
+        /// Label Studio's name of the event.
         action: String,
-        /// What is wrong with the project.
+        /// Field of the project that is wrong.
         source: FieldError,
     },
 }
@@ -45,15 +45,15 @@ pub enum EventError {
 pub struct WebhookEvent {
     /// Label Studio's name of the event.
     pub action: String,
-    /// Where it happened.
+    /// Project of the event.
     pub project: ProjectSeen,
-    /// What changed.
+    /// Change that the event reports.
     pub change: Change,
     /// Parts that could not be read, at most 20; the rest of the event holds.
     pub problems: Vec<String>,
 }
 
-/// What changed in Label Studio. Lists hold the parts that could be read and may be empty.
+/// Change in Label Studio. Lists hold the parts that could be read and may be empty.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Annotations were submitted, changed or made from predictions; with the tasks they answer.
@@ -96,8 +96,8 @@ impl WebhookEvent {
         Ok(Self { action, project, change, problems })
     }
 
-    /// Whether the event can change what a model learns: these, and only these, are answered 201, as the
-    /// Python backends do (their tests assert it).
+    /// `true` if the event can change what a model learns: these, and only these, are answered 201, as the Python backends
+    /// do (their tests assert it).
     pub fn teaches(&self) -> bool {
         matches!(
             self.change,
@@ -171,7 +171,7 @@ impl<'a> Payload<'a> {
             .collect()
     }
 
-    /// Whether any task has an annotation, by Label Studio's own counts.
+    /// `true` if any task has an annotation, by Label Studio's own counts.
     fn are_annotated(&self) -> bool {
         let counts =
             |task: &Value| ["total_annotations", "cancelled_annotations"].map(|key| task.get(key)?.as_i64());

@@ -23,7 +23,7 @@ pub struct Answered {
     pub annotations: Vec<Annotation>,
 }
 
-/// Why an export can't be used.
+/// Reason why an export can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     #[error("an export is a list of tasks, this is {found}; export as JSON or JSON-MIN")]
@@ -52,12 +52,12 @@ pub fn rows(export: &Value) -> Result<&[Value], ExportError> {
     }
 }
 
-/// Whether the rows are JSON-MIN's: one for each answer, its fields beside the task's.
+/// `true` if the rows are JSON-MIN's: one for each answer, its fields beside the task's.
 pub fn is_min(rows: &[Value]) -> bool {
     rows.first().is_some_and(|row| row.get("data").is_none_or(|data| !data.is_object()))
 }
 
-/// What of an export can be read, and what is wrong with the rest.
+/// Tasks of an export that can be read, and the problems with the rest.
 #[derive(Debug, Default)]
 pub struct Read {
     pub tasks: Vec<Answered>,
@@ -144,7 +144,7 @@ fn min_row(index: usize, row: &Value, config: &LabelConfig) -> Result<(Task, Ann
     Ok((task, annotation))
 }
 
-/// What a field answers: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`, of a taxonomy `[["sky", "rain"]]` or
+/// Answer in a field: `"rain"`, `["rain"]` or `{"choices": ["rain", "cloudy"]}`, of a taxonomy `[["sky", "rain"]]` or
 /// `[{"taxonomy": [["sky", "rain"]]}]`, of a rating `4` or `[{"rating": 4}]`; an empty text is no answer.
 fn answer(field: &Value, head: &HeadSpec) -> Option<Value> {
     let kind = head.control.result_type();

@@ -10,7 +10,7 @@ pub enum FieldError {
     NotAnObject {
         /// `task`, `annotation`, `project`.
         record: &'static str,
-        /// What stands there instead.
+        /// Type of the value found instead.
         found: String,
     },
     /// A required field is absent or null.
@@ -30,7 +30,7 @@ pub enum FieldError {
         field: &'static str,
         /// The type it should have.
         expected: &'static str,
-        /// What stands there instead.
+        /// Type of the value found instead.
         found: String,
     },
 }
@@ -129,7 +129,7 @@ fn utc(text: &str) -> Option<jiff::Timestamp> {
     jiff::tz::Offset::UTC.to_timestamp(local).ok()
 }
 
-/// What a value is, for a message: never its content, which may be long or private.
+/// Type of a value, for a message: never its content, which may be long or private.
 pub(super) fn found(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

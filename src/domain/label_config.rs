@@ -1,13 +1,14 @@
 //! Label configs: from Label Studio's XML to the heads this backend trains.
 //!
-//! Every `<Choices>`, `<Taxonomy>` or `<Rating>` that labels an `<Image>`, as a whole or region by region, is one head. Tag and attribute names are read
-//! whatever their case, as Label Studio's editor does. What can't be classified here is left out with a
-//! reason in [`LabelConfig::ignored`]; only a config without any head is an error.
+//! Every `<Choices>`, `<Taxonomy>` or `<Rating>` that labels an `<Image>`, as a whole or region by region, is one head. Tag
+//! and attribute names are read in any case, as Label Studio's editor does. A question that can't be classified here is left
+//! out with a reason in [`LabelConfig::ignored`]; only a config without any head is an error.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
+mod cache;
 mod classes;
 mod control;
 mod dropped;
@@ -19,6 +20,7 @@ mod visible;
 mod written;
 mod xml;
 
+pub use cache::LabelConfigs;
 pub(super) use classes::tell_apart;
 pub use classes::{MAX_CHOICE_DEPTH, MAX_CLASSES, MAX_NAME_BYTES};
 pub use control::Control;
@@ -30,7 +32,7 @@ pub use visible::{Condition, visible};
 pub use written::{ClassesError, of_classes};
 pub use xml::{MAX_ATTRIBUTES, MAX_CONFIG_BYTES, MAX_DEPTH, MAX_NAMESPACES, MAX_NODES};
 
-/// Why a label config has no head to train.
+/// Reason for a label config without a head to train.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelConfigError {
     /// More than [`MAX_CONFIG_BYTES`].
@@ -66,13 +68,13 @@ pub enum LabelConfigError {
         "label config has no `<Choices>`, `<Taxonomy>` or `<Rating>` tag: {found}; this backend only classifies images"
     )]
     NoChoices {
-        /// What the config has instead.
+        /// Description of the tags that the config has instead.
         found: String,
     },
     /// Nothing to classify.
     #[error("label config has no `<Image>` tag: {found}; this backend only classifies images")]
     NoImage {
-        /// What the config has instead.
+        /// Description of the tags that the config has instead.
         found: String,
     },
     /// Questions and images, but no pair of them that works.
@@ -83,12 +85,12 @@ pub enum LabelConfigError {
     },
 }
 
-/// What a project's label config asks of this backend.
+/// Questions of a project's label config that this backend can learn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelConfig {
     /// One per usable control tag, in document order; never empty.
     pub heads: Vec<HeadSpec>,
-    /// Why other control tags, choices or settings are left out, for the person who reads the log.
+    /// Reasons for leaving out other control tags, choices or settings, for the person who reads the log.
     pub ignored: Vec<String>,
 }
 
@@ -97,10 +99,10 @@ pub struct LabelConfig {
 pub struct HeadSpec {
     /// Name of the control tag.
     pub from_name: String,
-    /// Which control tag it is.
+    /// Kind of the control tag.
     #[serde(default)]
     pub control: Control,
-    /// What one answer is about.
+    /// Subject of one answer: a whole image or a region.
     #[serde(default)]
     pub scope: Scope,
     /// Of a head with [`Scope::Region`]: a person is asked only about regions that meet all of these.
@@ -123,7 +125,7 @@ pub struct HeadSpec {
     pub when: Vec<Condition>,
 }
 
-/// How many classes of a head an image may have.
+/// Number of classes of a head that an image may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChoiceKind {
@@ -161,7 +163,7 @@ impl Class {
 }
 
 impl LabelConfigError {
-    /// Whether the text is of a size or shape that nobody writes: then it isn't kept.
+    /// `true` if the text is of a size or shape that nobody writes: then it isn't kept.
     pub fn is_hostile(&self) -> bool {
         match self {
             Self::TooLarge { .. }

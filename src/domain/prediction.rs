@@ -15,7 +15,7 @@ const TICKED_FROM: f32 = 0.5;
 /// Characters of a region's id, as many as Label Studio's editor makes.
 const REGION_ID_CHARS: usize = 10;
 
-/// Why a head says nothing about an image.
+/// Reason why a head gives no prediction for an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PredictionError {
     /// Not one probability per class.
@@ -36,7 +36,7 @@ pub enum PredictionError {
     },
 }
 
-/// What a head decides about one image.
+/// Decision of a head about one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Indices of the chosen classes, ascending. Empty where no class reaches the threshold.
@@ -61,7 +61,8 @@ impl Decision {
     ) -> Result<Self, PredictionError> {
         let name = || head.from_name.clone();
         if probabilities.len() != head.classes.len() || probabilities.is_empty() {
-            let (classes, probabilities) = (head.classes.len(), probabilities.len());
+            let classes = head.classes.len();
+            let probabilities = probabilities.len();
             return Err(PredictionError::Length { head: name(), classes, probabilities });
         }
         if probabilities.iter().any(|p| p.is_nan()) {
@@ -97,7 +98,7 @@ impl Decision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// One region per head that chose something. An empty list is stored with its score.
-    pub result: Vec<Region>,
+    pub result: Vec<ResultItem>,
     /// 0..=1, the least certainty of all heads: Label Studio's uncertainty sampling serves the lowest
     /// score first, and a person must look while any head is unsure.
     pub score: f64,
@@ -107,7 +108,7 @@ pub struct Prediction {
 
 /// One head's choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Region {
+pub struct ResultItem {
     /// The same for the same head and version, so that a repeated prediction is the same bytes.
     pub id: String,
     /// Name of the control tag.
@@ -172,8 +173,9 @@ impl From<&Class> for ChoiceValue {
 impl Prediction {
     /// Builds the prediction of one image from each head's calibrated probabilities, one per class.
     ///
-    /// These are heads of whole images: [`prediction_with_regions`] adds what is said of regions. Heads with `model_skip`, heads whose [`Decision`] fails, and questions that a person would not see by what is decided of
-    /// others say nothing; `None` where all do. `threshold` is for heads without one of their own.
+    /// These are heads of whole images: [`prediction_with_regions`] adds the answers about regions. Heads with `model_skip`,
+    /// heads whose [`Decision`] fails, and questions that a person would not see by the decisions about others are left out;
+    /// `None` where all are. `threshold` is for heads without one of their own.
     pub fn new(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: Option<f32>) -> Option<Self> {
         let spoken = heads.iter().filter(|(head, _)| !head.skip);
         let mut decided: Vec<(&HeadSpec, Decision)> =
@@ -186,7 +188,7 @@ impl Prediction {
     }
 }
 
-/// Which of the heads a person would see, if what is decided were answered.
+/// One flag per head: `true` if a person would see it, if the decisions were the answers.
 pub fn seen(decided: &[(&HeadSpec, Decision)]) -> Vec<bool> {
     let heads: Vec<&HeadSpec> = decided.iter().map(|(head, _)| *head).collect();
     if heads.iter().all(|head| head.when.is_empty()) {
@@ -197,7 +199,7 @@ pub fn seen(decided: &[(&HeadSpec, Decision)]) -> Vec<bool> {
             .chosen
             .iter()
             .filter_map(|class| head.classes.get(*class))
-            // As the editor, which looks at the last name of a path.
+            // As the editor, which reads the last name of a path.
             .map(|class| class.path.last().unwrap_or(&class.name).clone().into())
             .collect()
     };
@@ -210,10 +212,10 @@ pub fn prediction_json(heads: &[(&HeadSpec, &[f32])], version: &str, threshold: 
 }
 
 /// A head that chose nothing has no region: the editor itself never writes an empty one.
-fn region(head: &HeadSpec, decision: &Decision, version: &str) -> Option<Region> {
+fn region(head: &HeadSpec, decision: &Decision, version: &str) -> Option<ResultItem> {
     let value = RegionValue::of(head, &decision.chosen)?;
     let digest = blake3::hash(format!("{version}\0{}\0{}", head.from_name, head.to_name).as_bytes());
-    Some(Region {
+    Some(ResultItem {
         id: digest.to_hex().chars().take(REGION_ID_CHARS).collect(),
         from_name: head.from_name.clone(),
         to_name: head.to_name.clone(),

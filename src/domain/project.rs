@@ -4,8 +4,8 @@ use super::field::{FieldError, Record};
 use super::ids::ProjectId;
 use serde_json::Value;
 
-/// The `project` of `/setup` and `/predict`: `"2.1795432467"`, id and Unix second of creation. The second
-/// tells a project from an earlier one of the same id, after Label Studio's database was made anew.
+/// The `project` of `/setup` and `/predict`: `"2.1795432467"`, id and Unix second of creation. The second tells a project
+/// from an earlier one of the same id, after Label Studio's database was created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProjectRef {
     /// The project.
@@ -39,8 +39,8 @@ impl ProjectRef {
     }
 }
 
-/// What a webhook tells of its project; every field but the id is optional. The rest of Label Studio's
-/// record, which holds tokens and passwords, isn't kept.
+/// Project as a webhook describes it; every field but the id is optional. The rest of Label Studio's record, which holds
+/// tokens and passwords, isn't kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectSeen {
     /// The project.
@@ -49,7 +49,7 @@ pub struct ProjectSeen {
     pub title: Option<String>,
     /// Its label config, XML.
     pub label_config: Option<String>,
-    /// How many annotations Label Studio wants before a training: 0 is its "never by itself".
+    /// Number of annotations that Label Studio wants before a training: 0 is its "never by itself".
     pub min_annotations_to_start_training: Option<i64>,
     /// The model version whose predictions Label Studio shows and sorts by.
     pub model_version: Option<String>,

@@ -1,7 +1,7 @@
 //! Regions of a picture: the boxes and ellipses that people and other models draw, as Label Studio's results hold them.
 //!
-//! What is drawn and what is said of it are items of one result that share an `id`. The editor writes the place into each of
-//! them; other programs write it into the drawn one alone.
+//! A drawn region and the answers about it are items of one result that share an `id`. The editor writes the place into each
+//! of them; other programs write it into the drawn one alone.
 
 mod asked;
 
@@ -22,7 +22,7 @@ const PLACE_FIELDS: [&str; 7] = ["x", "y", "width", "height", "radiusX", "radius
 /// Fields beside the `value` that the editor writes into every item of a region.
 const PICTURE_FIELDS: [&str; 3] = ["original_width", "original_height", "image_rotation"];
 
-/// Where a rectangle or an ellipse lies, in percent of the picture's width and height, as it is shown upright.
+/// Place of a rectangle or an ellipse, in percent of the picture's width and height, as it is shown upright.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
     shape: Shape,
@@ -42,13 +42,13 @@ enum Shape {
     Ellipse,
 }
 
-/// Why a region can't be cut out of its picture.
+/// Reason why a region can't be cut out of its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum PlaceError {
     /// The kind of region, or what there is in place of one.
     #[error("{0}, where only rectangles and ellipses are cut out")]
     Kind(&'static str),
-    #[error("a region whose place is no number, or far from any picture")]
+    #[error("a region whose place is not a number, or far from any picture")]
     Unreadable,
     #[error("a region without width or height")]
     Empty,
@@ -68,7 +68,7 @@ pub struct Crop {
 }
 
 impl Place {
-    /// Where the region of a result's item lies.
+    /// Place of the region of a result's item.
     ///
     /// # Errors
     /// It is no rectangle or ellipse, or none that can be cut out of the picture.
@@ -113,13 +113,17 @@ impl Place {
     /// The pixels of a picture of this size within the upright rectangle around the region, as far as they are within the
     /// picture; `None` where none is. What is smaller than a pixel is one pixel.
     pub fn crop(&self, width: u32, height: u32) -> Option<Crop> {
-        let (across, down) = (f64::from(width) / 100.0, f64::from(height) / 100.0);
+        let across = f64::from(width) / 100.0;
+        let down = f64::from(height) / 100.0;
         let (sin, cos) = self.rotation.to_radians().sin_cos();
-        let (x, y) = (self.x * across, self.y * down);
-        let (w, h) = (self.width * across, self.height * down);
+        let x = self.x * across;
+        let y = self.y * down;
+        let w = self.width * across;
+        let h = self.height * down;
         let (left, right, top, bottom) = match self.shape {
             Shape::Rectangle => {
-                let (xs, ys) = ([0.0, w * cos, -h * sin], [0.0, w * sin, h * cos]);
+                let xs = [0.0, w * cos, -h * sin];
+                let ys = [0.0, w * sin, h * cos];
                 let ends = |[zero, a, b]: [f64; 3]| {
                     let corners = [zero, a, b, a + b];
                     (
@@ -127,11 +131,13 @@ impl Place {
                         corners.into_iter().fold(f64::NEG_INFINITY, f64::max),
                     )
                 };
-                let ((left, right), (top, bottom)) = (ends(xs), ends(ys));
+                let (left, right) = ends(xs);
+                let (top, bottom) = ends(ys);
                 (left, right, top, bottom)
             }
             Shape::Ellipse => {
-                let (across, down) = ((w * cos).hypot(h * sin), (w * sin).hypot(h * cos));
+                let across = (w * cos).hypot(h * sin);
+                let down = (w * sin).hypot(h * cos);
                 (-across, across, -down, down)
             }
         };
@@ -164,7 +170,7 @@ fn covered(from: f64, to: f64, side: u32) -> Option<(u32, u32)> {
     Some((from as u32, (to - from) as u32))
 }
 
-/// What a `value` without a rectangle or an ellipse is about.
+/// Kind of region of a `value` without a rectangle or an ellipse, for a message.
 fn kind(value: &Value) -> &'static str {
     let has = |field: &str| value.get(field).is_some();
     match () {
@@ -178,8 +184,8 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Whether an item is about less than the whole image: with `perRegion` it holds the region's place beside the answer, with
-/// `perItem` the item's.
+/// `true` if an item is about less than the whole image: with `perRegion` it holds the region's place beside the answer,
+/// with `perItem` the item's.
 pub fn is_of_a_part(item: &Value) -> bool {
     item.get("value").is_some_and(|value| kind(value) != "no region")
 }
@@ -189,7 +195,7 @@ pub fn id(item: &Value) -> Option<&str> {
     item.get("id")?.as_str().filter(|id| !id.is_empty())
 }
 
-/// Where the regions of a result lie, by id; the items' first place counts.
+/// Places of the regions of a result, by id; the items' first place counts.
 pub fn places(result: &[Value]) -> HashMap<&str, Result<Place, PlaceError>> {
     let mut places = HashMap::new();
     for item in result.iter().filter(|item| is_of_a_part(item)) {
@@ -202,7 +208,7 @@ pub fn places(result: &[Value]) -> HashMap<&str, Result<Place, PlaceError>> {
     places
 }
 
-/// A region as it was sent, with all that was said of it.
+/// A region as it was sent, with all answers about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     pub id: String,
@@ -215,7 +221,8 @@ impl Region {
     /// The regions of a result that can be cut out, in their order, and why others can't.
     pub fn all(result: &[Value]) -> (Vec<Self>, Vec<PlaceError>) {
         let mut places = places(result);
-        let (mut regions, mut refused) = (Vec::<Self>::new(), Vec::new());
+        let mut regions = Vec::<Self>::new();
+        let mut refused = Vec::new();
         let mut at = HashMap::new();
         for item in result {
             let Some(id) = id(item) else { continue };
@@ -234,12 +241,12 @@ impl Region {
         (regions, refused)
     }
 
-    /// Whether somebody has answered a head's question about it.
+    /// `true` if a head's question about the region is answered.
     pub fn is_answered(&self, head: &HeadSpec) -> bool {
         self.items.iter().any(|item| item.get("from_name").and_then(Value::as_str) == Some(&*head.from_name))
     }
 
-    /// Whether the editor asks a head's question about it.
+    /// `true` if the editor asks a head's question about the region.
     pub fn is_asked(&self, head: &HeadSpec) -> bool {
         let is_there =
             |item: &Value| item.get("to_name").and_then(Value::as_str) == Some(head.to_name.as_str());
@@ -247,7 +254,7 @@ impl Region {
     }
 
     fn meets(&self, condition: &RegionCondition) -> bool {
-        // The editor looks at the first tag that gave it a label.
+        // The editor reads the first tag that gave it a label.
         let labels = self.items.iter().find_map(|item| {
             let kind = item.get("type")?.as_str().filter(|kind| kind.ends_with("labels"))?;
             let labels = item.get("value")?.get(kind)?.as_array().filter(|labels| !labels.is_empty())?;

@@ -10,7 +10,7 @@ pub const MAX_CHARS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag(String);
 
-/// Why a text names no selection.
+/// Reason why a text names no selection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagError {
     #[error("a tag needs a name")]

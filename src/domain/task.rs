@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// Files imported before the project has a label config stand under this key.
 pub const UNDEFINED_KEY: &str = "$undefined$";
 
-/// Why a task can't be used.
+/// Reason why a task can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     /// The JSON isn't a task.
@@ -34,7 +34,7 @@ pub enum TaskError {
         task: TaskId,
         /// The key looked for.
         key: String,
-        /// What stands there.
+        /// Type of the value found.
         found: String,
     },
 }
@@ -46,7 +46,7 @@ pub struct Task {
     pub id: TaskId,
     /// The imported fields, among them the image's address.
     pub data: Map<String, Value>,
-    /// When Label Studio made it, Unix microseconds; 0 where that is not known.
+    /// Time of creation in Label Studio, Unix microseconds; 0 where that is not known.
     pub created_at: i64,
 }
 
@@ -62,8 +62,8 @@ impl Task {
         Ok(Self { id, data, created_at: record.micros("created_at").unwrap_or(0) })
     }
 
-    /// Reads a task that is only to be looked at: an id that is no positive integer counts as 0, and what stands beside it
-    /// counts as its data where there is none. So the image of whatever has one is found.
+    /// Reads a task leniently, for its image alone: an id that is no positive integer counts as 0, and the fields beside it
+    /// count as its data where there is none. So the image of any object that has one is found.
     ///
     /// # Errors
     /// [`TaskError::Field`] where it is no object, or `data` is neither an object nor nothing.
@@ -179,7 +179,7 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Whether a character is part of a variable's name.
+/// `true` if a character is part of a variable's name.
 pub(super) fn is_of_variable(char: char) -> bool {
     char.is_ascii_alphanumeric() || "_[].{}".contains(char)
 }

@@ -1,4 +1,4 @@
-//! One image on its way, and what is remembered of those before it.
+//! Embedding of one image, and the caches of earlier ones.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use moka::future::Cache;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{EmbedError, Embedded, Wanted, as_stored};
+use super::inference::Inference;
+use super::{EmbedError, Embedded, ImageRequest, rounded_as_stored};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::region::Place;
-use crate::inference::Inference;
-use crate::labelstudio::Media;
+use crate::media::Media;
 use crate::storage::{Embedding, NewEmbedding, Storage, StorageError};
 use crate::turns::{Asker, Turns};
 use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Input, Limits, Prepared, VisionError};
@@ -22,7 +22,7 @@ use crate::vision::{self, DECODED_BYTES_PER_PX, Described, Input, Limits, Prepar
 /// Memory for recent embeddings, in bytes: about 5,000 of the default backbone's.
 const CACHE_BYTES: u64 = 48 * 1024 * 1024;
 
-/// An image that could not be had is not tried again for so long: a host that never answers must not cost an
+/// An image that was unavailable is not tried again for so long: a host that never answers must not cost an
 /// annotator the image timeout on every click, and a repaired one should show soon.
 const FAILURE_MEMORY: Duration = Duration::from_secs(20);
 
@@ -36,7 +36,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(3);
 const DECODE_MEMORY_MB: u32 = 512;
 
 /// Images that are decoded or run, for each thread: while one is run the next is decoded. All others wait for their turn.
-const LOOKED_AT_A_THREAD: usize = 2;
+const IMAGES_PER_THREAD: usize = 2;
 
 /// Address of an image within a project, as a digest: data URIs are long. With the place of a region of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,10 +47,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The keys of what is wanted, in its order.
-    pub fn all(wanted: &[Wanted]) -> Vec<Self> {
+    /// The keys of the requests, in their order.
+    pub fn all(wanted: &[ImageRequest]) -> Vec<Self> {
         let mut keys: Vec<Self> = Vec::with_capacity(wanted.len());
-        for (index, Wanted { project, source, place, .. }) in wanted.iter().enumerate() {
+        for (index, ImageRequest { project, source, place, .. }) in wanted.iter().enumerate() {
             // Regions of one image share its address.
             let before = index.checked_sub(1).map(|before| (&wanted[before].source, keys[before].source));
             let digest = match before.filter(|(same, _)| Arc::ptr_eq(same, source)) {
@@ -63,7 +63,7 @@ impl Key {
     }
 }
 
-/// What an embedding is kept under: the image's hash, of a region the digest of that and its place.
+/// Key of a stored embedding: the image's hash, for a region the digest of that and its place.
 pub(super) fn kept_under(hash: ContentHash, place: Option<Place>) -> ContentHash {
     let digest =
         |place: Place| blake3::Hasher::new().update(hash.as_bytes()).update(&place.bytes()).finalize();
@@ -76,13 +76,13 @@ pub(super) struct Images {
     pub inference: Inference,
     limits: Limits,
     /// Turns at being decoded and run.
-    looks: Turns,
+    turns: Turns,
     decoders: Arc<Semaphore>,
     /// Megabytes that are free for decoding.
     decode_memory: Arc<Semaphore>,
     pub recent: Cache<Key, Arc<Embedded>>,
     pub failed: Cache<Key, Arc<EmbedError>>,
-    /// Whether the last thing that was to be stored was not.
+    /// `true` if the last write to the database failed.
     is_unstored: AtomicBool,
     now: fn() -> i64,
 }
@@ -109,7 +109,7 @@ impl Images {
             media,
             inference,
             limits,
-            looks: Turns::new(decoders * LOOKED_AT_A_THREAD),
+            turns: Turns::new(decoders * IMAGES_PER_THREAD),
             decoders: Arc::new(Semaphore::new(decoders)),
             decode_memory: Arc::new(Semaphore::new(DECODE_MEMORY_MB as usize)),
             recent,
@@ -123,7 +123,7 @@ impl Images {
     pub async fn stored(
         &self,
         project: ProjectId,
-        wanted: &[&Wanted],
+        wanted: &[&ImageRequest],
     ) -> Result<Vec<Option<Arc<Embedded>>>, StorageError> {
         let mut sources: Vec<&Arc<str>> = wanted.iter().map(|wanted| &wanted.source).collect();
         sources.dedup_by(|a, b| Arc::ptr_eq(a, b));
@@ -152,7 +152,7 @@ impl Images {
         &self,
         hung_up: &CancellationToken,
         asker: Asker,
-        wanted: &[Wanted],
+        wanted: &[ImageRequest],
     ) -> Vec<Result<Arc<Embedded>, Arc<EmbedError>>> {
         let begun = AtomicBool::new(false);
         let mut embedding = pin!(async {
@@ -179,7 +179,7 @@ impl Images {
     async fn embed(
         &self,
         asker: Asker,
-        wanted: &Wanted,
+        wanted: &ImageRequest,
         begun: &AtomicBool,
     ) -> Result<Arc<Embedded>, Arc<EmbedError>> {
         let key = Key::all(std::slice::from_ref(wanted))[0];
@@ -193,7 +193,7 @@ impl Images {
         }
     }
 
-    /// Remembers that an image could not be had, unless only the network was busy.
+    /// Remembers that an image is unavailable, unless only the network was busy.
     pub(super) async fn note_failure(&self, key: Key, error: &Arc<EmbedError>) {
         if !matches!(&**error, EmbedError::Inference { .. }) {
             self.failed.insert(key, Arc::clone(error)).await;
@@ -204,14 +204,14 @@ impl Images {
     async fn compute(
         &self,
         asker: Asker,
-        wanted: &Wanted,
+        wanted: &ImageRequest,
         begun: &AtomicBool,
     ) -> Result<Arc<Embedded>, EmbedError> {
         let (bytes, hash) = self.fetch(asker, wanted, begun).await?;
         let stored = self.storage.embeddings(&[hash], self.fingerprint()).await.unwrap_or_default();
         let Embedding { vector, damaged } = match stored.into_iter().next().flatten() {
             Some(known) => known,
-            None => self.look_at(asker, wanted.task, bytes, hash).await?,
+            None => self.embed_bytes(asker, wanted.task, bytes, hash).await?,
         };
         self.note_seen(wanted, hash).await;
         Ok(Arc::new(Embedded { hash, vector, damaged }))
@@ -221,10 +221,10 @@ impl Images {
     pub(super) async fn fetch(
         &self,
         asker: Asker,
-        wanted: &Wanted,
+        wanted: &ImageRequest,
         begun: &AtomicBool,
     ) -> Result<(Bytes, ContentHash), EmbedError> {
-        let Wanted { task, source, credentials, .. } = wanted;
+        let ImageRequest { task, source, credentials, .. } = wanted;
         let place = self.media.place(asker, Some(*task), source).await?;
         begun.store(true, Ordering::Relaxed);
         let bytes = self.media.fetch_at(place, Some(*task), source, credentials.as_ref()).await?;
@@ -232,13 +232,14 @@ impl Images {
         Ok((bytes, hash))
     }
 
-    /// Keeps which content was found at an address.
-    pub(super) async fn note_seen(&self, wanted: &Wanted, hash: ContentHash) {
+    /// Stores the content hash that was found at an address.
+    pub(super) async fn note_seen(&self, wanted: &ImageRequest, hash: ContentHash) {
         let seen = [(wanted.source.as_ref(), hash)];
         self.store(self.storage.put_images(wanted.project, &seen, (self.now)())).await;
     }
 
-    /// What can't be stored is still predicted, and looked at again another time; that is said once until it works again.
+    /// Writes to the database. An image whose write fails is still predicted, and embedded again another time; the failure
+    /// is logged once until a write succeeds again.
     async fn store<T>(&self, storing: impl Future<Output = Result<T, StorageError>>) {
         let why = match tokio::time::timeout(STORE_PATIENCE, storing).await {
             Ok(Ok(_)) => return self.is_unstored.store(false, Ordering::Relaxed),
@@ -251,19 +252,19 @@ impl Images {
     }
 
     /// Decodes and runs one image, and stores its embedding.
-    async fn look_at(
+    async fn embed_bytes(
         &self,
         asker: Asker,
         task: TaskId,
         bytes: Bytes,
         hash: ContentHash,
     ) -> Result<Embedding, EmbedError> {
-        let _turn = self.looks.wait(asker).await;
+        let _turn = self.turns.wait(asker).await;
         let prepared = self.decode(task, bytes, vision::prepare).await?;
         self.run(task, prepared, hash).await
     }
 
-    /// Runs what was prepared of an image or a region, and stores the embedding under `hash`.
+    /// Runs the prepared pixels of an image or a region, and stores the embedding under `hash`.
     pub(super) async fn run(
         &self,
         task: TaskId,
@@ -273,7 +274,7 @@ impl Images {
         let Prepared { pixels, damaged } = prepared;
         let vector =
             self.inference.embed(pixels).await.map_err(|source| EmbedError::Inference { task, source })?;
-        let vector = as_stored(vector);
+        let vector = rounded_as_stored(vector);
         let new = [NewEmbedding { hash, vector: &vector, damaged }];
         self.store(self.storage.put_embeddings(self.fingerprint(), &new, (self.now)())).await;
         metrics::counter!("weathervane_images_embedded_total").increment(1);
@@ -281,12 +282,12 @@ impl Images {
     }
 
     /// Turns at being decoded and run.
-    pub(super) fn looks(&self) -> &Turns {
-        &self.looks
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
-    /// Decodes one image off the async threads, within the memory there is for all that are decoded; `prepare` is what is made
-    /// of it.
+    /// Decodes one image off the async threads, within the memory there is for all that are decoded; `prepare` does
+    /// the decoding.
     pub(super) async fn decode<T: Send + 'static>(
         &self,
         task: TaskId,
@@ -301,7 +302,8 @@ impl Images {
         let memory = memory.acquire_many_owned(megabytes(&described, &self.limits)).await;
         let memory = memory.map_err(shutting_down)?;
         let input = self.inference.backbone().spec().input;
-        let (limits, inference) = (self.limits, self.inference.clone());
+        let limits = self.limits;
+        let inference = self.inference.clone();
         let decode = move || {
             let started = Instant::now();
             let prepared = prepare(&bytes, &input, &limits);
@@ -323,7 +325,7 @@ impl Images {
     }
 }
 
-/// Looks at an image off the async threads.
+/// Reads an image off the async threads.
 async fn blocking<T: Send + 'static>(
     task: TaskId,
     look: impl FnOnce() -> Result<T, VisionError> + Send + 'static,
@@ -332,7 +334,7 @@ async fn blocking<T: Send + 'static>(
     looked.map_err(|source| EmbedError::Vision { task, source })
 }
 
-/// What decoding will take of [`DECODE_MEMORY_MB`]; a picture beyond the limits is refused before it takes anything.
+/// Memory of decoding in megabytes, at most [`DECODE_MEMORY_MB`]; a picture beyond the limits is refused before it takes any.
 fn megabytes(described: &Described, limits: &Limits) -> u32 {
     let pixels = (u64::from(described.width) * u64::from(described.height)).min(limits.max_pixels);
     let megabytes = 1 + pixels.saturating_mul(DECODED_BYTES_PER_PX) / 1_000_000;

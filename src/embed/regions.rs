@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::image::{Images, Key, kept_under};
-use super::{EmbedError, Embedded, Wanted};
+use super::{EmbedError, Embedded, ImageRequest};
 use crate::domain::ids::{ContentHash, TaskId};
 use crate::domain::region::Place;
 use crate::storage::Embedding;
@@ -19,17 +19,17 @@ type Shared = Result<Arc<Embedded>, Arc<EmbedError>>;
 /// Regions that are cut out of an image at once and run in one turn: half a second, and a few megabytes of input.
 const REGIONS_AT_ONCE: usize = 16;
 
-/// What is wanted of one image: the whole, or some regions.
+/// Requests for one image: the whole, or some regions.
 #[derive(Debug, Default)]
 pub(super) struct OfImage {
-    pub wanted: Vec<Wanted>,
-    /// Of each the places in the batch that want it.
+    pub wanted: Vec<ImageRequest>,
+    /// Indices in the batch of each request.
     indices: Vec<Vec<usize>>,
 }
 
 impl OfImage {
-    /// What came of each, for all places of the batch that want it, with its task.
-    pub fn told(&self, embedded: &[Shared]) -> impl Iterator<Item = (usize, TaskId, Shared)> {
+    /// Result of each request with its task, for every index of the batch that wants it.
+    pub fn answers(&self, embedded: &[Shared]) -> impl Iterator<Item = (usize, TaskId, Shared)> {
         let all = self.wanted.iter().zip(&self.indices).zip(embedded);
         all.flat_map(|((wanted, indices), embedded)| {
             indices.iter().map(move |index| (*index, wanted.task, embedded.clone()))
@@ -37,8 +37,8 @@ impl OfImage {
     }
 }
 
-/// Those that are wanted of one image together, in parts of [`REGIONS_AT_ONCE`], each once; a whole image stays by itself.
-pub(super) fn by_image(wanted: Vec<(usize, Key, Wanted)>) -> Vec<OfImage> {
+/// Groups requests by image, in parts of [`REGIONS_AT_ONCE`], each region once; a whole image stays by itself.
+pub(super) fn by_image(wanted: Vec<(usize, Key, ImageRequest)>) -> Vec<OfImage> {
     let mut groups: Vec<OfImage> = Vec::new();
     let mut open: HashMap<[u8; 32], usize> = HashMap::new();
     let mut known: HashMap<Key, (usize, usize)> = HashMap::new();
@@ -69,7 +69,7 @@ impl Images {
     pub(super) async fn embed_regions(
         &self,
         asker: Asker,
-        regions: &[Wanted],
+        regions: &[ImageRequest],
         begun: &AtomicBool,
     ) -> Vec<Shared> {
         let embedded = match regions.first() {
@@ -92,8 +92,8 @@ impl Images {
     async fn regions_of(
         &self,
         asker: Asker,
-        image: &Wanted,
-        regions: &[Wanted],
+        image: &ImageRequest,
+        regions: &[ImageRequest],
         begun: &AtomicBool,
     ) -> Result<Vec<Shared>, EmbedError> {
         let (bytes, hash) = self.fetch(asker, image, begun).await?;
@@ -105,11 +105,13 @@ impl Images {
         let places: Vec<Place> = missing.iter().filter_map(|index| regions[*index].place).collect();
         let mut failed: HashMap<usize, Arc<EmbedError>> = HashMap::new();
         if !missing.is_empty() {
-            let looked = self.look_at_regions(asker, image, bytes, places, &missing, &under).await?;
+            let looked = self.embed_cut_regions(asker, image, bytes, places, &missing, &under).await?;
             for (index, embedding) in missing.into_iter().zip(looked) {
                 match embedding {
                     Ok(embedding) => known[index] = Some(embedding),
-                    Err(error) => drop(failed.insert(index, Arc::new(error))),
+                    Err(error) => {
+                        failed.insert(index, Arc::new(error));
+                    }
                 }
             }
         }
@@ -122,17 +124,17 @@ impl Images {
     }
 
     /// Cuts regions out of an image and runs them one after the other; each is stored under the digest of its index.
-    async fn look_at_regions(
+    async fn embed_cut_regions(
         &self,
         asker: Asker,
-        image: &Wanted,
+        image: &ImageRequest,
         bytes: Bytes,
         places: Vec<Place>,
         indices: &[usize],
         under: &[ContentHash],
     ) -> Result<Vec<Result<Embedding, EmbedError>>, EmbedError> {
         let task = image.task;
-        let _turn = self.looks().wait(asker).await;
+        let _turn = self.turns().wait(asker).await;
         let cut = move |bytes: &[u8], input: &Input, limits: &Limits| {
             vision::prepare_regions(bytes, &places, input, limits)
         };
@@ -154,13 +156,19 @@ mod tests {
     use crate::domain::ids::ProjectId;
     use serde_json::json;
 
-    fn wanted(source: &str, left: Option<usize>) -> Wanted {
+    fn wanted(source: &str, left: Option<usize>) -> ImageRequest {
         let place = left.map(|left| json!({"value": {"x": left, "y": 0, "width": 5, "height": 5}}));
         let place = place.and_then(|item| Place::of(&item).ok());
-        Wanted { project: ProjectId(1), task: TaskId(1), source: source.into(), place, credentials: None }
+        ImageRequest {
+            project: ProjectId(1),
+            task: TaskId(1),
+            source: source.into(),
+            place,
+            credentials: None,
+        }
     }
 
-    fn groups(all: Vec<Wanted>) -> Vec<OfImage> {
+    fn groups(all: Vec<ImageRequest>) -> Vec<OfImage> {
         let keys = Key::all(&all);
         by_image(
             all.into_iter()
@@ -178,7 +186,8 @@ mod tests {
         let indices: Vec<Vec<Vec<usize>>> = groups.iter().map(|group| group.indices.clone()).collect();
         assert_eq!(indices, [vec![vec![0]], vec![vec![1, 4], vec![3]], vec![vec![2]], vec![vec![5]]]);
         let failed: Shared = Err(Arc::new(EmbedError::ShuttingDown));
-        let told: Vec<usize> = groups[1].told(&[failed.clone(), failed]).map(|(index, ..)| index).collect();
+        let told: Vec<usize> =
+            groups[1].answers(&[failed.clone(), failed]).map(|(index, ..)| index).collect();
         assert_eq!(told, [1, 4, 3]);
     }
 
@@ -192,7 +201,8 @@ mod tests {
     #[test]
     fn a_region_is_kept_under_the_image_and_its_place() {
         let hash = ContentHash::new([7; 32]);
-        let (here, there) = (wanted("a", Some(1)).place, wanted("a", Some(2)).place);
+        let here = wanted("a", Some(1)).place;
+        let there = wanted("a", Some(2)).place;
         assert_eq!(kept_under(hash, None), hash);
         assert_eq!(kept_under(hash, here), kept_under(hash, here));
         let others = [kept_under(hash, there), kept_under(ContentHash::new([8; 32]), here), hash];

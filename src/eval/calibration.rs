@@ -1,4 +1,4 @@
-//! Whether probabilities mean what they say.
+//! Calibration of probabilities: the certainty of decisions against the share of them that is right.
 
 use serde::{Deserialize, Serialize};
 

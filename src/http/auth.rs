@@ -1,4 +1,4 @@
-//! Who may come in: Basic authentication, or the secret first path segment.
+//! Access control: Basic authentication, or the secret first path segment.
 //!
 //! Label Studio's webhooks carry no credentials unless they stand in the backend's URL, so a secret path is the
 //! second way in. It opens Label Studio's protocol; what controls this server takes the operator's password.
@@ -11,16 +11,13 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
-use super::State;
+use super::ApiState;
 use super::error::ApiError;
-use super::health;
-use crate::access::{Access, Control, Place};
+use super::health::{self, DASHBOARD};
+use crate::access::{Access, ControlPolicy, RequestOrigin};
 
 /// Characters of a stranger's header that a refusal repeats.
 const SHOWN_HOST: usize = 60;
-
-/// Where the dashboard stands; it has a guard of its own.
-pub(super) const DASHBOARD: &str = "/ui";
 
 /// Lets a request through to the routes below the secret path.
 pub struct SecretPathGuard(pub Access);
@@ -66,10 +63,10 @@ pub async fn require(
     Ok(request.into_response(refused.error_response()).map_into_right_body())
 }
 
-/// Why a request is refused that a page of another site can make a browser send: it names another site, came to a name
-/// that nobody gave this server, or holds a body that a page may send without being asked.
+/// Reason for refusing a request that a page of another site can make a browser send (CSRF, DNS rebinding): it names another
+/// site, came to a name that nobody gave this server, or holds a body that a page may send without being asked.
 fn from_a_page(request: &ServiceRequest, access: &Access) -> Option<ApiError> {
-    let place = place(request);
+    let place = request_origin(request);
     if place.is_foreign() {
         return Some(ApiError::Foreign);
     }
@@ -98,13 +95,13 @@ pub async fn require_operator(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let access = access(&request);
-    let place = place(&request);
+    let place = request_origin(&request);
     // To look is no change, and what is answered no other site's page can read.
     let forged = place.is_foreign() && request.method() != Method::GET;
     let refused = match access.control() {
-        Control::Closed => Some(ApiError::Closed),
-        Control::Open => (!place.is_local() || forged).then_some(ApiError::Foreign),
-        Control::Password => match attempt(&request, &access).await {
+        ControlPolicy::Closed => Some(ApiError::Closed),
+        ControlPolicy::Open => (!place.is_local() || forged).then_some(ApiError::Foreign),
+        ControlPolicy::Password => match attempt(&request, &access).await {
             Some(true) => forged.then_some(ApiError::Foreign),
             Some(false) => Some(ApiError::Unauthorized),
             None => Some(ApiError::TooManyGuesses),
@@ -119,9 +116,10 @@ pub async fn require_operator(
     }
 }
 
-/// Whether the request carries the operator's pair; `None` where its client tries too often. Without one nothing is tried.
+/// Checks the request's Basic credentials against the operator's; `None` if its client tries too often. Without credentials
+/// nothing is tried.
 async fn attempt(request: &ServiceRequest, access: &Access) -> Option<bool> {
-    let state = request.app_data::<web::Data<State>>()?;
+    let state = request.app_data::<web::Data<ApiState>>()?;
     let Some(header) = pair(request) else {
         metrics::counter!("weathervane_unauthorized_total").increment(1);
         return Some(false);
@@ -131,13 +129,13 @@ async fn attempt(request: &ServiceRequest, access: &Access) -> Option<bool> {
 }
 
 fn access(request: &ServiceRequest) -> Access {
-    request.app_data::<web::Data<State>>().map(|state| state.access.clone()).unwrap_or_default()
+    request.app_data::<web::Data<ApiState>>().map(|state| state.access.clone()).unwrap_or_default()
 }
 
 fn pair(request: &ServiceRequest) -> Option<&str> {
     request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok())
 }
 
-fn place(request: &ServiceRequest) -> Place<'_> {
-    Place::read(|name| request.headers().get(name).map(|value| value.as_bytes()))
+fn request_origin(request: &ServiceRequest) -> RequestOrigin<'_> {
+    RequestOrigin::read(|name| request.headers().get(name).map(|value| value.as_bytes()))
 }

@@ -8,9 +8,11 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::error_kind::ErrorKind;
 use crate::domain::events::EventError;
-use crate::inference::InferenceError;
+use crate::embed::inference::InferenceError;
 use crate::models::ModelsError;
+use crate::pool::PoolError;
 use crate::queue::QueueError;
 use crate::storage::StorageError;
 use crate::training::TrainingError;
@@ -18,7 +20,7 @@ use crate::training::TrainingError;
 /// After so long a refused caller may try again: a few batches of images later.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Why a request was refused. The text goes to the caller; nothing of the machine does.
+/// Reason for refusing a request. The text goes to the caller; nothing of the machine does.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     #[error("request body is not JSON: {0}")]
@@ -57,6 +59,8 @@ pub enum ApiError {
     Models(#[from] ModelsError),
     #[error(transparent)]
     Training(#[from] TrainingError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     #[error(transparent)]
     Queue(#[from] QueueError),
     #[error(transparent)]
@@ -126,49 +130,66 @@ impl ApiError {
             Self::NotFound { .. } => {
                 (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
             }
-            Self::Inference(InferenceError::Busy { .. }) => {
-                (S::SERVICE_UNAVAILABLE, "busy", "try again after the time in Retry-After")
-            }
-            Self::Inference(InferenceError::Overloaded { .. }) => (
-                S::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "try again after the time in Retry-After, with fewer tasks at once",
-            ),
-            Self::Inference(InferenceError::ShuttingDown) | Self::Interrupted => {
+            Self::Interrupted => {
                 (S::SERVICE_UNAVAILABLE, "shutting_down", "try again once the server is back")
             }
-            Self::Inference(_) => (S::INTERNAL_SERVER_ERROR, "inference_failed", "see the server's log"),
-            Self::Storage(_) | Self::Training(TrainingError::Storage(_)) => {
-                (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log")
+            Self::Inference(_)
+            | Self::Storage(_)
+            | Self::Models(_)
+            | Self::Pool(_)
+            | Self::Queue(_)
+            | Self::Training(_) => self.of_room(),
+        }
+    }
+
+    /// Status, code and hint of an error that a room tells of.
+    fn of_room(&self) -> (StatusCode, &'static str, &'static str) {
+        let (kind, failed) = match self {
+            Self::Inference(error) => (error.kind(), "inference_failed"),
+            Self::Storage(error) => (error.kind(), "storage_failed"),
+            Self::Models(error) => (error.kind(), "model_unavailable"),
+            Self::Pool(error) => (error.kind(), "pool_failed"),
+            Self::Queue(error) => (error.kind(), "queue_failed"),
+            Self::Training(error) => (error.kind(), "training_failed"),
+            _ => (ErrorKind::Internal, "failed"),
+        };
+        let (code, hint) = match kind {
+            ErrorKind::NotFound => ("not_found", "look at GET /api/projects for what there is"),
+            ErrorKind::Conflict => ("conflict", self.conflict_hint()),
+            ErrorKind::Invalid => ("invalid_field", "see docs/API.md for the fields"),
+            ErrorKind::Busy if matches!(self, Self::Inference(InferenceError::Overloaded { .. })) => {
+                ("overloaded", "try again after the time in Retry-After, with fewer tasks at once")
             }
-            Self::Models(ModelsError::NoVersion { .. }) => {
-                (S::NOT_FOUND, "not_found", "look at GET /api/projects/{id} for its versions")
+            ErrorKind::Busy => ("busy", "try again after the time in Retry-After"),
+            ErrorKind::Unavailable => match self {
+                Self::Inference(_) => ("shutting_down", "try again once the server is back"),
+                Self::Storage(_) => ("storage_unavailable", "see the server's log"),
+                _ => ("unavailable", "try again in a moment; see the server's log"),
+            },
+            ErrorKind::Internal => (failed, "see the server's log"),
+        };
+        (status(kind), code, hint)
+    }
+
+    fn conflict_hint(&self) -> &'static str {
+        match self {
+            Self::Models(ModelsError::OtherBackbone { .. }) => "train again",
+            Self::Training(TrainingError::NoProject) => "connect a project first",
+            Self::Pool(PoolError::NoHead { .. })
+            | Self::Queue(QueueError::Pool(PoolError::NoHead { .. })) => {
+                "give the project a label config with <Image> and <Choices>"
             }
-            Self::Models(ModelsError::OtherBackbone { .. }) => (S::CONFLICT, "conflict", "train again"),
-            Self::Queue(QueueError::NoProject(_)) => {
-                (S::NOT_FOUND, "not_found", "look at GET /api/projects for what there is")
-            }
-            Self::Queue(QueueError::NoHead { .. }) => {
-                (S::CONFLICT, "conflict", "give the project a label config with <Image> and <Choices>")
-            }
-            Self::Queue(QueueError::Storage(_)) => {
-                (S::SERVICE_UNAVAILABLE, "storage_unavailable", "see the server's log")
-            }
-            Self::Queue(_) => (S::INTERNAL_SERVER_ERROR, "queue_failed", "see the server's log"),
-            Self::Models(_) => (S::INTERNAL_SERVER_ERROR, "model_unavailable", "see the server's log"),
-            Self::Training(TrainingError::NoProject) => (S::CONFLICT, "conflict", "connect a project first"),
-            Self::Training(TrainingError::Annotation { .. }) => (
-                S::BAD_REQUEST,
-                "invalid_field",
-                "send tasks with their annotations as Label Studio exports them",
-            ),
-            Self::Training(_) => (S::INTERNAL_SERVER_ERROR, "training_failed", "see the server's log"),
+            _ => "look at GET /api/projects/{id} for the project's state",
         }
     }
 }
 
+fn status(kind: ErrorKind) -> StatusCode {
+    StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 impl ApiError {
-    /// Whether nothing is wrong but that there is too much to do.
+    /// `true` if the server is overloaded and nothing else is wrong.
     fn is_load(&self) -> bool {
         matches!(self, Self::Inference(InferenceError::Busy { .. } | InferenceError::Overloaded { .. }))
     }
@@ -214,10 +235,12 @@ impl ResponseError for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{JobId, ProjectId};
 
     #[actix_web::test]
     async fn too_much_to_do_is_said_with_the_time_it_takes() {
-        let (wait, limit) = (Duration::from_millis(75_500), Duration::from_secs(60));
+        let wait = Duration::from_millis(75_500);
+        let limit = Duration::from_secs(60);
         let refused = ApiError::from(InferenceError::Overloaded { waiting: 3_020, wait, limit });
         let answer = refused.error_response();
         let after =
@@ -232,5 +255,29 @@ mod tests {
         );
         let busy = ApiError::from(InferenceError::Busy { waiting: 5, limit: 4 }).error_response();
         assert_eq!(after(&busy), "2");
+    }
+
+    #[test]
+    fn each_rooms_error_has_the_status_of_its_kind() {
+        let away = || StorageError::Unavailable { problem: "no connection".to_owned(), advice: "wait" };
+        let no_project = || PoolError::NoProject(ProjectId(1));
+        let no_head = || PoolError::NoHead { project: ProjectId(1), problem: "none".to_owned() };
+        let table: [(ApiError, u16, &str); 11] = [
+            (away().into(), 503, "storage_unavailable"),
+            (ModelsError::Storage(away()).into(), 503, "unavailable"),
+            (PoolError::Storage(away()).into(), 503, "unavailable"),
+            (QueueError::Pool(PoolError::Storage(away())).into(), 503, "unavailable"),
+            (TrainingError::Models(ModelsError::Storage(away())).into(), 503, "unavailable"),
+            (QueueError::Interrupted.into(), 503, "unavailable"),
+            (no_project().into(), 404, "not_found"),
+            (QueueError::Pool(no_head()).into(), 409, "conflict"),
+            (TrainingError::NoProject.into(), 409, "conflict"),
+            (TrainingError::JobGone(JobId(1)).into(), 404, "not_found"),
+            (TrainingError::Panicked("x".to_owned()).into(), 500, "training_failed"),
+        ];
+        for (error, status, code) in table {
+            let (found, found_code, _) = error.row();
+            assert_eq!((found.as_u16(), found_code), (status, code), "{error:?}");
+        }
     }
 }

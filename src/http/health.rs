@@ -7,10 +7,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
-use super::auth::DASHBOARD;
+use super::ApiState;
 use super::error::ApiError;
-use super::openapi::{PROTOCOL, STATUS};
+use super::shapes::{PROTOCOL, STATUS};
+
+/// Path of the dashboard; it has a guard of its own.
+pub(super) const DASHBOARD: &str = "/ui";
 
 /// Exactly the two keys Label Studio's own test expects
 #[derive(Serialize, ToSchema)]
@@ -33,7 +35,7 @@ pub async fn root(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(UP)
 }
 
-/// Whether a person opened the server's own address in a browser. Clients of the protocol accept anything (`*/*`) or JSON.
+/// `true` if a person opened the server's own address in a browser. Clients of the protocol accept anything (`*/*`) or JSON.
 /// The secret path leads nowhere else: it is Label Studio's.
 pub(super) fn is_visit(method: &Method, path: &str, headers: &HeaderMap) -> bool {
     let html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
@@ -41,7 +43,7 @@ pub(super) fn is_visit(method: &Method, path: &str, headers: &HeaderMap) -> bool
     *method == Method::GET && matches!(path, "" | "/") && accepts
 }
 
-/// What is asked of `/health`
+/// Query parameters of `/health`
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
@@ -53,7 +55,7 @@ pub struct Asked {
 #[utoipa::path(method(get, head), path = "/health", tag = PROTOCOL, params(Asked),
     responses((status = 200, description = "the server listens", body = Health),
         (status = 503, description = "with `?ready`: the database takes no writes")))]
-pub async fn health(state: web::Data<State>, asked: Query<Asked>) -> Result<Json<Health>, ApiError> {
+pub async fn health(state: web::Data<ApiState>, asked: Query<Asked>) -> Result<Json<Health>, ApiError> {
     if asked.ready.is_some() {
         state.storage.check_writable((state.now)()).await?;
     }
@@ -63,7 +65,7 @@ pub async fn health(state: web::Data<State>, asked: Query<Asked>) -> Result<Json
 /// Metrics in Prometheus' text format
 #[utoipa::path(get, path = "/metrics", tag = STATUS,
     responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")))]
-pub async fn metrics(state: web::Data<State>) -> HttpResponse {
+pub async fn metrics(state: web::Data<ApiState>) -> HttpResponse {
     state.metrics.run_upkeep();
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(state.metrics.render())
 }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::body;
 use super::error::ApiError;
-use super::openapi::{PROTOCOL, STATUS};
 use super::shapes;
+use super::shapes::{PROTOCOL, STATUS};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::domain::project::ProjectRef;
 use crate::storage::{Job, JobState};
@@ -39,7 +39,7 @@ pub struct Queued {
 /// Learns the annotations it brings, asks for a training, and answers at once
 #[utoipa::path(post, path = "/train", tag = PROTOCOL, request_body = TrainRequest,
     responses((status = 200, description = "queued", body = Queued)))]
-pub async fn train(state: web::Data<State>, payload: Payload) -> Result<Json<Queued>, ApiError> {
+pub async fn train(state: web::Data<ApiState>, payload: Payload) -> Result<Json<Queued>, ApiError> {
     let request: TrainRequest = body::read(payload, state.limits.bytes).await?;
     let project = ProjectRef::from_json(&request.project);
     let training = state.training.clone();
@@ -62,7 +62,7 @@ pub struct JobStatusRequest {
 /// How a job goes, in Label Studio's way of asking
 #[utoipa::path(post, path = "/job_status", tag = PROTOCOL, request_body = JobStatusRequest,
     responses((status = 200, description = "the job", body = JobAnswer)))]
-pub async fn job_status(state: web::Data<State>, payload: Payload) -> Result<Json<JobAnswer>, ApiError> {
+pub async fn job_status(state: web::Data<ApiState>, payload: Payload) -> Result<Json<JobAnswer>, ApiError> {
     let request: JobStatusRequest = body::read(payload, state.limits.bytes).await?;
     let name = request.job.as_str().map_or_else(|| request.job.to_string(), str::to_owned);
     find(&state, name).await
@@ -71,11 +71,11 @@ pub async fn job_status(state: web::Data<State>, payload: Payload) -> Result<Jso
 /// How a job goes
 #[utoipa::path(get, path = "/api/jobs/{job}", tag = STATUS, operation_id = "job", params(("job" = i64, Path)),
     responses((status = 200, description = "the job", body = JobAnswer)))]
-pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<JobAnswer>, ApiError> {
+pub async fn show(state: web::Data<ApiState>, request: HttpRequest) -> Result<Json<JobAnswer>, ApiError> {
     find(&state, request.match_info().query("job").to_owned()).await
 }
 
-async fn find(state: &State, name: String) -> Result<Json<JobAnswer>, ApiError> {
+async fn find(state: &ApiState, name: String) -> Result<Json<JobAnswer>, ApiError> {
     let job = match name.parse() {
         Ok(id) => state.storage.job(JobId(id)).await?,
         Err(_) => None,

@@ -1,7 +1,5 @@
 //! `POST /predict`: one entry per task, in order; a task that can't be predicted gets `[]` and a logged reason.
 
-mod regions;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,21 +8,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::body;
 use super::error::{ApiError, ErrorAnswer};
-use super::openapi::PROTOCOL;
 use super::shapes;
+use super::shapes::PROTOCOL;
 use super::tasks::Tasks;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::domain::label_config::{HeadSpec, LabelConfig, Scope};
+use crate::domain::label_config::{HeadSpec, LabelConfig};
 use crate::domain::prediction::prediction_with_regions;
 use crate::domain::project::ProjectRef;
-use crate::domain::region::Region;
 use crate::domain::task::Task;
-use crate::embed::Wanted;
-use crate::labelstudio::BasicCredentials;
-use crate::models::Serving;
+use crate::media::BasicCredentials;
+use crate::predict::{self, TaskBatch, Unpredicted};
 use crate::training::Sighting;
 
 /// A request that would wait longer for those before it is refused: Label Studio gives up after 100 s
@@ -61,15 +57,6 @@ struct Params {
     password: Option<String>,
 }
 
-/// One image, or a region of one, that a head looks at.
-struct Look {
-    task: usize,
-    head: usize,
-    /// Index of the region among those of the task.
-    region: Option<usize>,
-    wanted: Wanted,
-}
-
 /// One entry for each task, in their order
 #[derive(Serialize, ToSchema)]
 pub struct PredictAnswer {
@@ -82,7 +69,7 @@ pub struct PredictAnswer {
     responses(
         (status = 200, description = "one entry for each task", body = PredictAnswer),
         (status = 503, description = "what waits already takes longer than Label Studio waits", body = ErrorAnswer)))]
-pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<PredictAnswer>, ApiError> {
+pub async fn predict(state: web::Data<ApiState>, payload: Payload) -> Result<Json<PredictAnswer>, ApiError> {
     let started = Instant::now();
     let request: PredictRequest = body::read(payload, state.limits.bytes).await?;
     let Tasks { kept: tasks, count } = request.tasks;
@@ -97,7 +84,7 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<P
         Some(xml) => xml,
         None => known_config(&state, id).await?,
     };
-    let config = state.training.label_config_of_request(&xml).await;
+    let config = state.label_configs.parse_in_request(&xml).await;
     if let Some(project) = project {
         state.training.saw_project(Sighting::new(project, xml));
     }
@@ -117,7 +104,7 @@ pub async fn predict(state: web::Data<State>, payload: Payload) -> Result<Json<P
 }
 
 /// The label config of a project as it was seen last.
-async fn known_config(state: &State, project: ProjectId) -> Result<String, ApiError> {
+async fn known_config(state: &ApiState, project: ProjectId) -> Result<String, ApiError> {
     let known = state.storage.project(project).await?;
     Ok(known.and_then(|project| project.label_config).unwrap_or_default())
 }
@@ -132,7 +119,7 @@ fn credentials(params: &Value) -> Option<BasicCredentials> {
     Some(BasicCredentials { login: text("login")?, password: text("password").unwrap_or_default().into() })
 }
 
-/// What is asked about.
+/// Tasks of a predict request, with its context and credentials.
 struct Asked<'a> {
     tasks: &'a [Value],
     context: Value,
@@ -140,7 +127,7 @@ struct Asked<'a> {
 }
 
 async fn predict_tasks(
-    state: &State,
+    state: &ApiState,
     project: ProjectId,
     config: &Arc<LabelConfig>,
     asked: Asked<'_>,
@@ -155,48 +142,27 @@ async fn predict_tasks(
         return Ok(vec![json!([]); tasks.len()]);
     }
     let parsed: Vec<Option<Task>> = tasks.iter().enumerate().map(|(index, task)| read(index, task)).collect();
-    let regions = regions::of_tasks(project, config, tasks, &context);
-    let looks = looks(project, config, &serving, (&parsed, &regions), credentials.as_ref());
-    let wanted = looks.iter().map(|look| look.wanted.clone()).collect();
-    let batch = state.embedder.embed_within(LONGEST_WAIT, wanted).await?;
-
-    let mut said: Vec<Said> = tasks.iter().map(|_| Said::default()).collect();
-    for (look, embedded) in looks.iter().zip(batch) {
-        let Some(head) = &serving.heads[look.head] else { continue };
-        match embedded {
-            Ok(embedded) => match head.probabilities(&embedded.vector) {
-                Ok(row) => said[look.task].note(look, row),
-                Err(error) => unpredicted(look, "model", &error.to_string()),
-            },
-            Err(error) => unpredicted(look, "image", &error.to_string()),
-        }
-    }
+    let regions = predict::regions::of_tasks(project, config, tasks, &context);
+    let batch = TaskBatch {
+        project,
+        config,
+        serving: &serving,
+        tasks: &parsed,
+        regions: &regions,
+        credentials: credentials.as_ref(),
+        patience: Some(LONGEST_WAIT),
+    };
+    let predicted = predict::predict(&state.embedder, &batch).await?;
+    predicted.iter().flat_map(|task| &task.problems).for_each(|problem| report(project, problem));
     let named: Vec<TaskId> = parsed.iter().flatten().map(|task| task.id).filter(|task| task.0 > 0).collect();
     state.queue.asked(project, &serving.version, named.into_iter());
-    let results = said.into_iter().zip(&regions).map(|(said, regions)| {
-        let known: Vec<(&HeadSpec, &[f32])> =
-            said.images.iter().map(|(head, row)| (&config.heads[*head], row.as_slice())).collect();
-        let answers = regions::answers(config, regions, said.regions);
-        prediction_with_regions(&known, &answers, &serving.version, state.score_threshold)
+    let results = predicted.into_iter().zip(&regions).map(|(task, regions)| {
+        let images: Vec<(&HeadSpec, &[f32])> =
+            task.images.iter().map(|(head, row)| (&config.heads[*head], row.as_slice())).collect();
+        let answers = predict::regions::answers(config, regions, task.regions);
+        prediction_with_regions(&images, &answers, &serving.version, state.score_threshold)
     });
     Ok(results.collect())
-}
-
-/// What heads, by index, say of one task: probabilities of each class.
-#[derive(Default)]
-struct Said {
-    images: Vec<(usize, Vec<f32>)>,
-    /// With the region's index before.
-    regions: Vec<(usize, usize, Vec<f32>)>,
-}
-
-impl Said {
-    fn note(&mut self, look: &Look, row: Vec<f32>) {
-        match look.region {
-            None => self.images.push((look.head, row)),
-            Some(region) => self.regions.push((region, look.head, row)),
-        }
-    }
 }
 
 fn read(index: usize, task: &Value) -> Option<Task> {
@@ -208,45 +174,8 @@ fn read(index: usize, task: &Value) -> Option<Task> {
         .ok()
 }
 
-/// Every image and region to look at: one for each task, or region of it that is asked about, and head that has a model.
-fn looks(
-    project: ProjectId,
-    config: &LabelConfig,
-    serving: &Serving,
-    (tasks, regions): (&[Option<Task>], &[Vec<Region>]),
-    credentials: Option<&BasicCredentials>,
-) -> Vec<Look> {
-    let mut looks = Vec::with_capacity(tasks.len());
-    for (index, (task, regions)) in tasks.iter().zip(regions).enumerate() {
-        let Some(task) = task else { continue };
-        for (head, spec) in config.heads.iter().enumerate() {
-            if spec.skip || serving.heads[head].is_none() {
-                continue;
-            }
-            match task.image_source(&spec.image_key) {
-                Ok(source) => {
-                    let source: Arc<str> = source.into();
-                    let places = match spec.scope {
-                        Scope::Image => vec![(None, None)],
-                        Scope::Region => regions::asked_by(spec, regions),
-                    };
-                    looks.extend(places.into_iter().map(|(region, place)| {
-                        let (source, credentials) = (Arc::clone(&source), credentials.cloned());
-                        let wanted = Wanted { project, task: task.id, source, place, credentials };
-                        Look { task: index, head, region, wanted }
-                    }));
-                }
-                Err(error) => {
-                    metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);
-                    tracing::warn!(%project, %error, "task has no image");
-                }
-            }
-        }
-    }
-    looks
-}
-
-fn unpredicted(look: &Look, reason: &'static str, error: &str) {
-    metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => reason).increment(1);
-    tracing::warn!(project = %look.wanted.project, task = %look.wanted.task, error, "task not predicted");
+fn report(project: ProjectId, problem: &Unpredicted) {
+    let Unpredicted { task, cause, error } = problem;
+    metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => *cause).increment(1);
+    tracing::warn!(%project, %task, error, "task not predicted");
 }

@@ -1,4 +1,4 @@
-//! What stands where: projects, their labels, versions and jobs, and what is missing.
+//! Status of projects: their labels, versions and jobs, and what is missing.
 
 use actix_web::HttpRequest;
 use actix_web::web::{self, Json};
@@ -6,15 +6,15 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::error::ApiError;
 use super::jobs::JobAnswer;
-use super::openapi::STATUS;
 use super::shapes;
+use super::shapes::STATUS;
 use crate::domain::annotation::UnusedAnswers;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::models::{HeadStanding, unrevised};
-use crate::queue::PoolProgress;
+use crate::models::{HeadStatus, unrevised};
+use crate::pool::PoolProgress;
 use crate::storage::{Project, Version};
 use crate::training::Webhooks;
 
@@ -52,7 +52,7 @@ pub struct Summary {
     /// When Label Studio was found to have deleted it, Unix microseconds.
     deleted_at_us: Option<i64>,
     #[schema(value_type = Vec<shapes::ServingHead>)]
-    heads: Vec<HeadStanding>,
+    heads: Vec<HeadStatus>,
     /// Why nothing is predicted or learnt.
     problem: Option<String>,
     /// Parts of the label config that are left out, with reasons.
@@ -76,7 +76,7 @@ pub struct ProjectAnswer {
     #[serde(flatten)]
     summary: Summary,
     empty_answers: EmptyAnswers,
-    labels: Labels,
+    labels: LabelsAnswer,
     versions: Vec<VersionAnswer>,
     jobs: Vec<JobAnswer>,
 }
@@ -92,7 +92,7 @@ pub struct EmptyAnswers {
 
 /// What becomes of the answers
 #[derive(Serialize, ToSchema)]
-pub struct Labels {
+pub struct LabelsAnswer {
     /// Answers that teach nothing, by reason, the most frequent first: at most 50, and one entry for all others.
     unused: Vec<UnusedAnswer>,
 }
@@ -140,7 +140,7 @@ pub struct VersionAnswer {
 /// All projects, and what this installation lacks
 #[utoipa::path(get, path = "/api/projects", tag = STATUS, operation_id = "projects",
     responses((status = 200, description = "all projects", body = Projects)))]
-pub async fn list(state: web::Data<State>) -> Result<Json<Projects>, ApiError> {
+pub async fn list(state: web::Data<ApiState>) -> Result<Json<Projects>, ApiError> {
     let mut projects = Vec::new();
     for project in state.storage.projects().await? {
         projects.push(summary(&state, &project).await?);
@@ -152,15 +152,15 @@ pub async fn list(state: web::Data<State>) -> Result<Json<Projects>, ApiError> {
 #[utoipa::path(get, path = "/api/projects/{project}", tag = STATUS, operation_id = "project",
     params(("project" = i64, Path)),
     responses((status = 200, description = "the project", body = ProjectAnswer)))]
-pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<ProjectAnswer>, ApiError> {
+pub async fn show(state: web::Data<ApiState>, request: HttpRequest) -> Result<Json<ProjectAnswer>, ApiError> {
     let row = project(&state, &request).await?;
     let versions = state.storage.versions(row.id).await?;
     let jobs = state.storage.recent_jobs(row.id, RECENT as i64).await?;
     let (count, tasks) = state.storage.empty_answers(row.id, EMPTY).await?;
-    let config = row.label_config.as_deref().map(|xml| state.training.label_config(xml));
+    let config = row.label_config.as_deref().map(|xml| state.label_configs.parse(xml));
     let unused = match config {
         Some(Ok(config)) => {
-            let found = state.training.unused_answers(row.id, &config).await?;
+            let found = state.training.labels().unused_answers(row.id, &config).await?;
             found.iter().map(|found| UnusedAnswer::of(row.id, found)).collect()
         }
         _ => Vec::new(),
@@ -168,14 +168,14 @@ pub async fn show(state: web::Data<State>, request: HttpRequest) -> Result<Json<
     Ok(Json(ProjectAnswer {
         summary: summary(&state, &row).await?,
         empty_answers: EmptyAnswers { count, tasks },
-        labels: Labels { unused },
+        labels: LabelsAnswer { unused },
         versions: versions.into_iter().take(RECENT).map(VersionAnswer::from).collect(),
         jobs: jobs.into_iter().map(JobAnswer::from).collect(),
     }))
 }
 
 /// The project a route names.
-async fn project(state: &State, request: &HttpRequest) -> Result<Project, ApiError> {
+async fn project(state: &ApiState, request: &HttpRequest) -> Result<Project, ApiError> {
     let name = request.match_info().query("project");
     let row = match name.parse() {
         Ok(id) => state.storage.project(ProjectId(id)).await?,
@@ -185,14 +185,14 @@ async fn project(state: &State, request: &HttpRequest) -> Result<Project, ApiErr
 }
 
 /// Its id.
-pub(super) async fn project_id(state: &State, request: &HttpRequest) -> Result<ProjectId, ApiError> {
+pub(super) async fn project_id(state: &ApiState, request: &HttpRequest) -> Result<ProjectId, ApiError> {
     Ok(project(state, request).await?.id)
 }
 
-async fn summary(state: &State, row: &Project) -> Result<Summary, ApiError> {
+async fn summary(state: &ApiState, row: &Project) -> Result<Summary, ApiError> {
     let labels = state.storage.annotation_counts(row.id).await?;
     let tasks = state.storage.task_counts(row.id).await?;
-    let standing = state.training.standing(row, tasks.total);
+    let standing = state.training.status(row, tasks.total);
     Ok(Summary {
         id: row.id,
         title: row.title.clone(),

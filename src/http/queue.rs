@@ -5,13 +5,14 @@ use actix_web::web::{self, Json, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::State;
+use super::ApiState;
 use super::error::ApiError;
-use super::openapi::STATUS;
 use super::projects::project_id;
 use super::shapes;
+use super::shapes::STATUS;
 use crate::domain::ids::{ProjectId, TaskId};
-use crate::queue::{PoolProgress, Ranked, Review};
+use crate::pool::{PoolProgress, Review};
+use crate::queue::Ranked;
 use crate::ranking::Strategy;
 
 /// Tasks listed unless the caller asks for another number.
@@ -52,7 +53,7 @@ pub struct QueueAnswer {
     ranked: usize,
     #[schema(value_type = shapes::PoolProgress)]
     pool: PoolProgress,
-    left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOutTask>,
     /// The most useful first.
     #[schema(value_type = Vec<shapes::Ranked>)]
     tasks: Vec<Ranked>,
@@ -60,7 +61,7 @@ pub struct QueueAnswer {
 
 /// A task that can't be ranked
 #[derive(Serialize, ToSchema)]
-pub struct LeftOut {
+pub struct LeftOutTask {
     #[schema(value_type = i64)]
     task: TaskId,
     reason: String,
@@ -71,7 +72,7 @@ pub struct LeftOut {
     params(("project" = i64, Path), QueueRequest),
     responses((status = 200, description = "the head of the ranking", body = QueueAnswer)))]
 pub async fn show(
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
     request: HttpRequest,
     wanted: Query<QueueRequest>,
 ) -> Result<Json<QueueAnswer>, ApiError> {
@@ -82,22 +83,25 @@ pub async fn show(
             Ok(limit) if limit <= MAX_LIMIT => limit,
             _ => {
                 let shown: String = text.chars().take(SHOWN_CHARS).collect();
-                return Err(field("limit", format!("`{shown}` is no number of tasks from 0 to {MAX_LIMIT}")));
+                return Err(field(
+                    "limit",
+                    format!("`{shown}` is not a number of tasks from 0 to {MAX_LIMIT}"),
+                ));
             }
         },
     };
     let strategy = wanted.strategy.as_deref().map(str::parse::<Strategy>).transpose();
     let strategy = strategy.map_err(|error| field("strategy", error.to_string()))?;
     let ranking = state.queue.rank(project, strategy, limit).await?;
-    let progress = state.queue.progress(project).await?;
-    let left_out = state.queue.left_out(project, LEFT_OUT).into_iter();
+    let progress = state.pool.progress(project).await?;
+    let left_out = state.pool.left_out(project, LEFT_OUT).into_iter();
     Ok(Json(QueueAnswer {
         project,
         version: ranking.version,
         strategy: ranking.strategy.name(),
         ranked: ranking.pool,
         pool: progress,
-        left_out: left_out.map(|(task, reason)| LeftOut { task, reason }).collect(),
+        left_out: left_out.map(|(task, reason)| LeftOutTask { task, reason }).collect(),
         tasks: ranking.tasks,
     }))
 }
@@ -105,9 +109,9 @@ pub async fn show(
 /// What a person should look at: suspected label errors, near-copies, outliers, rare classes, when to stop
 #[utoipa::path(get, path = "/api/projects/{project}/review", tag = STATUS, params(("project" = i64, Path)),
     responses((status = 200, description = "what there is to look at", body = shapes::Review)))]
-pub async fn review(state: web::Data<State>, request: HttpRequest) -> Result<Json<Review>, ApiError> {
+pub async fn review(state: web::Data<ApiState>, request: HttpRequest) -> Result<Json<Review>, ApiError> {
     let project = project_id(&state, &request).await?;
-    Ok(Json(state.queue.review(project).await?))
+    Ok(Json(Review::of(&state.pool, project).await?))
 }
 
 fn field(path: &str, problem: String) -> ApiError {

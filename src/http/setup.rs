@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::body;
 use super::error::ApiError;
-use super::openapi::PROTOCOL;
+use super::shapes::PROTOCOL;
 use crate::domain::project::ProjectRef;
 use crate::labelstudio::{HookUrlError, check_hook_url};
 use crate::training::Sighting;
@@ -40,7 +40,7 @@ pub struct SetupAnswer {
 #[utoipa::path(post, path = "/setup", tag = PROTOCOL, request_body = SetupRequest,
     responses((status = 200, description = "for any label config", body = SetupAnswer)))]
 pub async fn setup(
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
     asked: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SetupAnswer>, ApiError> {
@@ -48,7 +48,7 @@ pub async fn setup(
     let request: SetupRequest = body::read(payload, state.limits.bytes).await?;
     let project = ProjectRef::from_json(&request.project);
     let schema = request.schema.unwrap_or_default();
-    let version = match (&project, state.training.label_config_of_request(&schema).await) {
+    let version = match (&project, state.label_configs.parse_in_request(&schema).await) {
         (Some(project), Ok(config)) => state.models.announced(project.id, &config).version,
         _ => state.models.no_version(),
     };
@@ -59,7 +59,7 @@ pub async fn setup(
 }
 
 /// Says once if Label Studio knows this server by a name to which it keeps no webhook: it connects all the same.
-fn warn_of_host(state: &State, asked: &HttpRequest) {
+fn warn_of_host(state: &ApiState, asked: &HttpRequest) {
     let host = asked.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     if let Err(error) = check_hook_url(&format!("http://{host}/webhook")) {
         state.warned_of_host.call_once(|| {

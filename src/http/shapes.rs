@@ -1,4 +1,4 @@
-//! How the answers of other rooms look, for the description of the HTTP API: `utoipa` stays in this room.
+//! Schemas of the answers of other rooms, for the description of the HTTP API: `utoipa` stays in this room.
 //!
 //! `tests/it/openapi.rs` holds real answers against these, in both directions.
 
@@ -6,6 +6,10 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// The tags: Label Studio's own routes, and those for people and scripts.
+pub const PROTOCOL: &str = "Label Studio's protocol";
+pub const STATUS: &str = "Status";
 
 /// One task's prediction, as Label Studio stores it.
 #[derive(Serialize, ToSchema)]
@@ -144,7 +148,7 @@ pub struct HeadCard {
     starter_accuracy: Option<f64>,
     /// Left out where there is none.
     #[schema(required = false)]
-    suspects: Vec<Suspect>,
+    suspects: Vec<LabelError>,
     /// Left out where there is none.
     #[schema(required = false)]
     near_copies: Vec<Vec<i64>>,
@@ -181,7 +185,7 @@ pub struct CalibrationBin {
 
 /// A label that a model which had not seen it does not believe.
 #[derive(ToSchema)]
-pub struct Suspect {
+pub struct LabelError {
     task: i64,
     given: String,
     likely: String,
@@ -224,15 +228,15 @@ pub struct HeadReview {
     unseen_classes: Vec<String>,
     /// Classes with less than a quarter of an equal share.
     rare_classes: Vec<String>,
-    suspects: Vec<Suspect>,
+    suspects: Vec<LabelError>,
     /// Labelled tasks with the same picture but for small changes.
     near_copies: Vec<Vec<i64>>,
-    stop: StopHint,
+    stop: StoppingRule,
 }
 
 /// Whether more labels still help.
 #[derive(ToSchema)]
-pub struct StopHint {
+pub struct StoppingRule {
     may_stop: bool,
     /// Agreement of each of the last rounds with the one before, the newest first.
     kappas: Vec<f64>,

@@ -5,10 +5,10 @@ use actix_web::web::{self, Json, Payload};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::error::ApiError;
-use super::openapi::{PROTOCOL, STATUS};
 use super::projects::project_id;
+use super::shapes::{PROTOCOL, STATUS};
 use super::{VERSION_NAMES, body};
 
 /// Names of versions
@@ -20,7 +20,7 @@ pub struct Names {
 /// The names of all projects' versions, at most 200: Label Studio does not say which project it means
 #[utoipa::path(get, path = "/versions", tag = PROTOCOL,
     responses((status = 200, description = "the names", body = Names)))]
-pub async fn names(state: web::Data<State>) -> Result<Json<Names>, ApiError> {
+pub async fn names(state: web::Data<ApiState>) -> Result<Json<Names>, ApiError> {
     let mut names = Vec::new();
     for project in state.storage.projects().await? {
         let versions = state.storage.versions(project.id).await?;
@@ -41,7 +41,7 @@ pub struct Activated {
 #[utoipa::path(post, path = "/api/projects/{project}/versions/{number}/activate", tag = STATUS,
     params(("project" = i64, Path), ("number" = i64, Path)),
     responses((status = 200, description = "it serves", body = Activated)))]
-pub async fn activate(state: web::Data<State>, request: HttpRequest) -> Result<Json<Activated>, ApiError> {
+pub async fn activate(state: web::Data<ApiState>, request: HttpRequest) -> Result<Json<Activated>, ApiError> {
     let project = project_id(&state, &request).await?;
     let name = request.match_info().query("number");
     let not_found = || ApiError::NotFound { what: "version", name: name.chars().take(40).collect() };
@@ -62,7 +62,7 @@ pub struct Pin {
 #[utoipa::path(post, path = "/api/projects/{project}/pin", tag = STATUS, request_body = Pin,
     params(("project" = i64, Path)), responses((status = 200, description = "as asked", body = Pin)))]
 pub async fn pin(
-    state: web::Data<State>,
+    state: web::Data<ApiState>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<Pin>, ApiError> {

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::State;
+use super::ApiState;
 use super::body;
 use super::error::ApiError;
-use super::openapi::PROTOCOL;
+use super::shapes::PROTOCOL;
 use crate::domain::events::WebhookEvent;
 
 /// What became of an event
@@ -36,7 +36,7 @@ pub struct EventAnswer {
     responses(
         (status = 201, description = "annotations and `START_TRAINING`", body = EventAnswer),
         (status = 200, description = "all other events", body = EventAnswer)))]
-pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpResponse, ApiError> {
+pub async fn webhook(state: web::Data<ApiState>, payload: Payload) -> Result<HttpResponse, ApiError> {
     let event: Value = match body::read(payload, state.limits.bytes).await {
         Err(error @ ApiError::BodyTooLarge { .. }) => {
             list_again(&state).await;
@@ -64,10 +64,10 @@ pub async fn webhook(state: web::Data<State>, payload: Payload) -> Result<HttpRe
 }
 
 /// An event that is too large may tell of many new tasks, of whichever project; Label Studio does not send it again.
-async fn list_again(state: &State) {
+async fn list_again(state: &ApiState) {
     tracing::warn!("an event was too large to be read: the tasks of all projects are asked for again");
     match state.storage.projects().await {
-        Ok(projects) => projects.iter().for_each(|project| state.queue.connected(project.id)),
+        Ok(projects) => projects.iter().for_each(|project| state.pool.connected(project.id)),
         Err(error) => tracing::warn!(%error, "the projects can't be read, so no tasks are asked for"),
     }
 }

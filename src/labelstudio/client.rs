@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::call::Call;
+use super::request::Call;
 use super::token::Token;
-use super::{LabelStudioError, TokenKind, wire};
+use super::{LabelStudioError, TokenKind, http};
 use crate::domain::ids::ProjectId;
 
 /// Largest small answer (an account, a token), in bytes.
@@ -21,14 +21,14 @@ const MAX_SMALL_BYTES: usize = 1_000_000;
 /// Largest export, in bytes: about 200,000 labelled tasks of 2 kB.
 const MAX_EXPORT_BYTES: usize = 400_000_000;
 
-/// What is known of Label Studio from the settings.
+/// Settings of a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     /// Its address as seen from this program, with its sub-path if it has one; http or https.
     pub base_url: Option<Url>,
     /// A legacy or a personal access token.
     pub token: Option<SecretString>,
-    /// Whether its certificate must be one that is trusted; otherwise whoever is on the way can read the token.
+    /// `true` if its certificate must be trusted; otherwise a man in the middle can read the token.
     pub verify_tls: bool,
     pub connect_timeout: Duration,
     /// For one answer, from connecting to its last byte.
@@ -49,7 +49,7 @@ struct Inner {
     proxy: Option<&'static str>,
 }
 
-/// Whose token it is.
+/// Account that the token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub kind: TokenKind,
@@ -77,15 +77,15 @@ impl Client {
     /// built.
     pub fn new(config: ClientConfig) -> Result<Self, LabelStudioError> {
         // No proxy reaches what only this machine can.
-        let is_here = config.base_url.as_ref().is_some_and(wire::is_of_this_machine);
+        let is_here = config.base_url.as_ref().is_some_and(http::is_of_this_machine);
         let configure = || {
             let builder =
                 reqwest::Client::builder().connect_timeout(config.connect_timeout).timeout(config.timeout);
             if is_here { builder.no_proxy() } else { builder }
         };
         let built =
-            if config.verify_tls { wire::build(configure) } else { wire::build_trusting_all(configure) };
-        let http = built.map_err(|error| LabelStudioError::HttpClient { reason: wire::reason(&error) })?;
+            if config.verify_tls { http::build(configure) } else { http::build_trusting_all(configure) };
+        let http = built.map_err(|error| LabelStudioError::HttpClient { reason: http::reason(&error) })?;
         let token = config.token.as_ref().map(Token::new).transpose()?.flatten();
         let proxy = config.proxy.filter(|_| !is_here);
         Ok(Self(Arc::new(Inner { http, base: config.base_url, token, timeout: config.timeout, proxy })))
@@ -96,7 +96,7 @@ impl Client {
         self.0.proxy
     }
 
-    /// Whether there are an address and a token.
+    /// `true` if there are an address and a token.
     pub fn is_configured(&self) -> bool {
         self.0.base.is_some() && self.0.token.is_some()
     }
@@ -104,8 +104,7 @@ impl Client {
     /// Asks Label Studio whose token it is (`GET /api/current-user/whoami`).
     ///
     /// # Errors
-    /// Not configured, not reachable, or refused: then the error says which kind of token it was and what to
-    /// do.
+    /// Not configured, not reachable, or refused: then the error names the kind of the token and the remedy.
     pub async fn verify(&self) -> Result<Account, LabelStudioError> {
         let kind = self.token_kind().ok_or(LabelStudioError::NoToken)?;
         let call = Call::new("check the token", Method::GET, "api/current-user/whoami");
@@ -127,7 +126,7 @@ impl Client {
     }
 
     /// The `Authorization` header to send to Label Studio, and nowhere else; `None` without a token.
-    pub(super) async fn authorization(&self) -> Result<Option<HeaderValue>, LabelStudioError> {
+    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, LabelStudioError> {
         match &self.0.token {
             Some(token) => Ok(Some(token.header(self.refresh(token)).await?)),
             None => Ok(None),
@@ -135,7 +134,7 @@ impl Client {
     }
 
     /// A new header after Label Studio refused one; `None` if another would be the same.
-    pub(super) async fn another_authorization(
+    pub(crate) async fn another_authorization(
         &self,
         refused: &HeaderValue,
     ) -> Result<Option<HeaderValue>, LabelStudioError> {
@@ -157,11 +156,11 @@ impl Client {
         self.0.token.as_ref().map(Token::kind)
     }
 
-    pub(super) fn http(&self) -> &reqwest::Client {
+    pub(crate) fn http(&self) -> &reqwest::Client {
         &self.0.http
     }
 
-    pub(super) fn base(&self) -> Option<&Url> {
+    pub(crate) fn base(&self) -> Option<&Url> {
         self.0.base.as_ref()
     }
 
@@ -170,15 +169,15 @@ impl Client {
     }
 
     /// An address below Label Studio's own, which may have a sub-path; `path` is percent-encoded already.
-    pub(super) fn below(&self, path: &str) -> Option<Url> {
+    pub(crate) fn below(&self, path: &str) -> Option<Url> {
         let mut url = self.0.base.clone()?;
         let path = format!("{}/{path}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         Some(url)
     }
 
-    /// Whether an address has Label Studio's scheme, host and port.
-    pub(super) fn owns(&self, url: &Url) -> bool {
+    /// `true` if an address has Label Studio's scheme, host and port.
+    pub(crate) fn owns(&self, url: &Url) -> bool {
         self.0.base.as_ref().is_some_and(|base| base.origin() == url.origin())
     }
 }

@@ -1,11 +1,11 @@
-//! Why Label Studio could not be asked, and what to do about it.
+//! Errors of Label Studio's API, each with its remedy.
 
 use super::TokenKind;
 
-/// Where a token that works comes from.
+/// Advice for making a token that works.
 const MAKE_TOKEN: &str = "make a personal access token under Account & Settings in Label Studio and set LABEL_STUDIO_API_KEY to it";
 
-/// Why a call of Label Studio's API failed. `answer` is the status with Label Studio's own words.
+/// Reason why a call of Label Studio's API failed. `answer` is the status with Label Studio's own words.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LabelStudioError {
     #[error("LABEL_STUDIO_URL is not set; set it to Label Studio's address as seen from this program")]
@@ -49,7 +49,7 @@ pub enum LabelStudioError {
 }
 
 impl LabelStudioError {
-    /// Whether the same call may work in a moment. `repeatable` calls do no harm when they arrive twice.
+    /// `true` if the same call may work in a moment. `repeatable` calls do no harm when they arrive twice.
     pub(super) fn is_passing(&self, repeatable: bool) -> bool {
         match self {
             Self::Unreachable { sent, .. } => repeatable || !sent,
@@ -59,7 +59,7 @@ impl LabelStudioError {
     }
 }
 
-/// What to do when a token of this kind is refused.
+/// Advice for a refused token of this kind.
 fn advice(kind: TokenKind) -> String {
     match kind {
         TokenKind::Legacy => format!(

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{Call, FilePart};
+use super::request::{Call, FilePart};
 use super::{Client, LabelStudioError};
 use crate::domain::ids::ProjectId;
 

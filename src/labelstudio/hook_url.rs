@@ -1,4 +1,4 @@
-//! Which addresses Label Studio keeps as webhooks: those that Django 5.1's `URLValidator` takes (`core/validators.py`). It
+//! Addresses that Label Studio keeps as webhooks: those that Django 5.1's `URLValidator` takes (`core/validators.py`). It
 //! drops the webhook of a backend at any other silently, so that the backend predicts and never learns.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -12,7 +12,7 @@ const MAX_LABEL: usize = 63;
 /// Longest URL that Label Studio keeps, in characters (`webhooks/models.py`).
 const MAX_URL: usize = 2048;
 
-/// Why Label Studio keeps no webhook to an address. No text holds more of it than its host.
+/// Reason why Label Studio keeps no webhook to an address. No text holds more of it than its host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HookUrlError {
     #[error("Label Studio keeps no webhook to host `{0}`, which has no dot")]
@@ -27,15 +27,15 @@ pub enum HookUrlError {
 }
 
 impl HookUrlError {
-    /// What to do, where Label Studio knows this server by such a name.
+    /// Advice where Label Studio knows this server by such a name.
     pub const CURE: &str = "give this server a name with a dot (such as NAME.internal, in a container network by an alias; \
                             or its full domain name) or take its IP address";
 }
 
-/// Whether Label Studio keeps a webhook to this address, in the words in which it is told.
+/// Checks that Label Studio keeps a webhook to this address, exactly as it is written.
 ///
 /// # Errors
-/// It drops it.
+/// Label Studio drops it.
 pub fn check_hook_url(url: &str) -> Result<(), HookUrlError> {
     let (scheme, rest) = url.split_once("://").ok_or(HookUrlError::NoUrl)?;
     let known = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));

@@ -1,4 +1,4 @@
-//! A running weathervane asked as Label Studio would ask it, to see whether what Label Studio sends arrives.
+//! Probe of a running weathervane: it is asked as Label Studio would ask it, to check that Label Studio's requests arrive.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Credentials, wire};
+use super::{Credentials, http};
 use crate::domain::ids::ProjectId;
 
 /// Time for one answer; Label Studio itself waits 1 s for health and 3 s for set-up.
@@ -17,10 +17,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes: the projects of a busy server.
 const MAX_BYTES: usize = 20_000_000;
 
-/// What the server calls itself in `GET /health`.
+/// Name of the server in `GET /health`.
 const NAME: &str = "Weathervane";
 
-/// Why the server could not be asked. No text holds its address, which may hold a secret.
+/// Reason why the server could not be asked. No text holds its address, which may hold a secret.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ProbeError {
     #[error("the server can't be reached: {0}")]
@@ -29,20 +29,20 @@ pub enum ProbeError {
     Refused,
     #[error("the server answered {0}")]
     Status(u16),
-    #[error("there answers something, but it is no weathervane: {0}")]
+    #[error("there answers something, but it is not weathervane: {0}")]
     Stranger(String),
 }
 
-/// What the server heard of a project since its start.
+/// Number of webhooks that the server received of a project since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Heard {
+pub struct ReceivedWebhooks {
     /// Webhooks, repeated deliveries too.
     pub received: u64,
 }
 
-/// Where a project stands on the server.
+/// State of a project on the server.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Standing {
+pub struct ServerStatus {
     /// The version that serves.
     pub version: String,
     pub queue: QueueStanding,
@@ -51,7 +51,7 @@ pub struct Standing {
     jobs: Vec<JobStanding>,
 }
 
-/// How Label Studio's queue follows.
+/// State of Label Studio's queue.
 #[derive(Clone, Debug, Deserialize)]
 pub struct QueueStanding {
     /// The version in whose order Label Studio serves.
@@ -73,13 +73,13 @@ struct JobStanding {
     error: Option<String>,
 }
 
-impl Standing {
-    /// Whether a training waits or runs.
+impl ServerStatus {
+    /// `true` if a training waits or runs.
     pub fn is_working(&self) -> bool {
         self.jobs.iter().any(|job| matches!(job.state.as_str(), "queued" | "running"))
     }
 
-    /// Why the last training or write-back failed.
+    /// Reason why the last training or write-back failed.
     pub fn problem(&self) -> Option<String> {
         self.queue.problem.clone().or_else(|| self.jobs.first().and_then(|job| job.error.clone()))
     }
@@ -104,12 +104,12 @@ impl Probe {
     /// # Errors
     /// The HTTP client can't be built.
     pub fn new(base: Url, credentials: Option<Credentials>) -> Result<Self, ProbeError> {
-        let http = wire::build(|| reqwest::Client::builder().timeout(TIMEOUT))
-            .map_err(|error| ProbeError::Unreachable(wire::reason(&error)))?;
+        let http = http::build(|| reqwest::Client::builder().timeout(TIMEOUT))
+            .map_err(|error| ProbeError::Unreachable(http::reason(&error)))?;
         Ok(Self { http, base, credentials })
     }
 
-    /// Asks for `/health` and whether a weathervane answers.
+    /// Asks for `/health` and checks that a weathervane answers.
     ///
     /// # Errors
     /// Nothing, a stranger, or a server with other credentials answers.
@@ -127,33 +127,33 @@ impl Probe {
     /// # Errors
     /// As [`Probe::health`].
     pub async fn projects(&self) -> Result<Vec<ProjectId>, ProbeError> {
-        Ok(self.all_heard().await?.into_iter().map(|(project, _)| project).collect())
+        Ok(self.webhook_log().await?.into_iter().map(|(project, _)| project).collect())
     }
 
-    /// What it heard of a project.
+    /// Asks for the number of webhooks that it received of a project.
     ///
     /// # Errors
     /// As [`Probe::health`].
-    pub async fn heard(&self, project: ProjectId) -> Result<Heard, ProbeError> {
-        let all = self.all_heard().await?;
-        Ok(all.into_iter().find(|(id, _)| *id == project).map(|(_, heard)| heard).unwrap_or_default())
+    pub async fn received_webhooks(&self, project: ProjectId) -> Result<ReceivedWebhooks, ProbeError> {
+        let all = self.webhook_log().await?;
+        Ok(all.into_iter().find(|(id, _)| *id == project).map(|(_, received)| received).unwrap_or_default())
     }
 
-    async fn all_heard(&self) -> Result<Vec<(ProjectId, Heard)>, ProbeError> {
-        let answer = self.get("heard").await?;
+    async fn webhook_log(&self) -> Result<Vec<(ProjectId, ReceivedWebhooks)>, ProbeError> {
+        let answer = self.get("webhooks/received").await?;
         let projects = answer["projects"].as_array().into_iter().flatten();
         let read = |project: &Value| {
-            let heard = serde_json::from_value(project["webhooks"].clone()).ok()?;
-            Some((ProjectId(project["id"].as_i64()?), heard))
+            let received = serde_json::from_value(project["webhooks"].clone()).ok()?;
+            Some((ProjectId(project["id"].as_i64()?), received))
         };
         Ok(projects.filter_map(read).collect())
     }
 
-    /// Where a project stands.
+    /// Asks for the state of a project.
     ///
     /// # Errors
-    /// As [`Probe::health`]; a project it never heard of.
-    pub async fn standing(&self, project: ProjectId) -> Result<Standing, ProbeError> {
+    /// As [`Probe::health`]; a project it never received of.
+    pub async fn status(&self, project: ProjectId) -> Result<ServerStatus, ProbeError> {
         let shown = self.get(&format!("api/projects/{project}")).await?;
         serde_json::from_value(shown).map_err(|error| ProbeError::Stranger(error.to_string()))
     }
@@ -167,7 +167,7 @@ impl Probe {
         }
         let unreachable = |error: reqwest::Error| match error.is_timeout() {
             true => ProbeError::Unreachable(format!("no answer within {} s", TIMEOUT.as_secs())),
-            false => ProbeError::Unreachable(wire::reason(&error)),
+            false => ProbeError::Unreachable(http::reason(&error)),
         };
         let response = request.send().await.map_err(unreachable)?;
         match response.status() {
@@ -175,9 +175,10 @@ impl Probe {
             status if !status.is_success() => return Err(ProbeError::Status(status.as_u16())),
             _ => {}
         }
-        let body = wire::read(response, MAX_BYTES)
+        let body = http::read(response, MAX_BYTES)
             .await
             .map_err(|_| ProbeError::Stranger("its answer broke off or is too large".to_owned()))?;
-        serde_json::from_slice(&body).map_err(|_| ProbeError::Stranger("its answer is no JSON".to_owned()))
+        serde_json::from_slice(&body)
+            .map_err(|_| ProbeError::Stranger("its answer is not valid JSON".to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! What weathervane reads and changes in a project: tasks, predictions, the backend's title, settings.
+//! Project data that weathervane reads and changes: tasks, predictions, the backend's title, settings.
 //!
 //! Label Studio 1.23 serves tasks by ascending score only over predictions whose version its project names, and it calls
 //! the live backend only while the backend's title equals that name: so title and version move together.
@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::request::Call;
 use super::{Client, LabelStudioError};
 use crate::domain::ids::{ProjectId, TaskId};
 
@@ -32,13 +32,13 @@ pub struct BackendRow {
     pub url: String,
     #[serde(default)]
     pub title: Option<String>,
-    /// What its `/setup` answered last.
+    /// Model version of its last `/setup` answer.
     #[serde(default)]
     pub model_version: Option<String>,
     /// `CO` where health and set-up answered just now; else `DI`, `ER`, `TR` or `PR`.
     #[serde(default)]
     pub state: Option<String>,
-    /// Why it is not connected.
+    /// Reason why it is not connected.
     #[serde(default)]
     pub error_message: Option<String>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What `connect` and `doctor` ask of Label Studio and of a project before anything is trained (1.23).
+//! Requests of `connect` and `doctor` about Label Studio and a project, before anything is trained (1.23).
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use reqwest::header::DATE;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::call::Call;
+use super::request::Call;
 use super::{Client, LabelStudioError};
 use crate::domain::ids::ProjectId;
 
 /// Largest answer, in bytes: a list of thousands of projects fits.
 const MAX_BYTES: usize = 20_000_000;
 
-/// Projects looked at for a title: Label Studio filters by it, so these are namesakes and longer names.
+/// Projects searched for a title: Label Studio filters by it, so these are namesakes and longer names.
 const NAMESAKES: usize = 1_000;
 
-/// How many annotations use each label, by the name of its control tag.
+/// Number of annotations that use each label, by the name of its control tag.
 pub type LabelCounts = BTreeMap<String, BTreeMap<String, i64>>;
 
-/// What Label Studio says to everybody.
+/// Public information of a Label Studio: no token is needed.
 #[derive(Clone, Debug)]
 pub struct Greeting {
     /// Such as `1.23.2`.
@@ -39,7 +39,7 @@ pub struct ProjectDetails {
     /// XML.
     #[serde(default, deserialize_with = "or_default")]
     pub label_config: String,
-    /// What annotators read before they begin, HTML.
+    /// Instructions that annotators read before they begin, HTML.
     #[serde(default, deserialize_with = "or_default")]
     pub expert_instruction: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -50,7 +50,7 @@ pub struct ProjectDetails {
     /// The toggle "Use predictions to prelabel tasks".
     #[serde(default, deserialize_with = "or_default")]
     pub show_collab_predictions: bool,
-    /// Whether a submit without any result is taken.
+    /// `true` if a submit without any result is accepted.
     #[serde(default, deserialize_with = "or_default")]
     pub enable_empty_annotation: bool,
     #[serde(default, deserialize_with = "or_default")]
@@ -132,7 +132,7 @@ impl Client {
         self.json(&Call::new(doing, Method::GET, format!("api/projects/{project}")), MAX_BYTES).await
     }
 
-    /// How many annotations use each label (`GET /api/projects/{id}/summary/`).
+    /// Number of annotations that use each label (`GET /api/projects/{id}/summary/`).
     ///
     /// # Errors
     /// As every call.

@@ -62,10 +62,12 @@ struct Claims {
     iat: Option<i64>,
 }
 
-/// What a JWT says of itself (unverified: only Label Studio can); `None` for anything else.
+/// Claims of a JWT, unverified (only Label Studio can verify them); `None` for anything else.
 fn claims(token: &str) -> Option<Claims> {
     let mut parts = token.split('.');
-    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next()?;
+    let payload = parts.next()?;
+    parts.next()?;
     if parts.next().is_some() {
         return None;
     }
@@ -73,8 +75,7 @@ fn claims(token: &str) -> Option<Claims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// How long an access token may be used from the moment it came. The clocks of two machines are never
-/// compared.
+/// Time for which an access token may be used from the moment it came. The clocks of two machines are never compared.
 fn usable_for(access: &str) -> Duration {
     let lifetime = claims(access)
         .and_then(|claims| u64::try_from(claims.exp?.checked_sub(claims.iat?)?).ok())
@@ -155,8 +156,8 @@ impl Token {
         }
     }
 
-    /// Forgets a header that Label Studio refused; whether another one can be had. One that was replaced
-    /// meanwhile stays.
+    /// Forgets a header that Label Studio refused; `true` if another one is available. One that was replaced meanwhile
+    /// stays.
     pub(super) async fn forget(&self, refused: &HeaderValue) -> bool {
         if self.fixed.is_some() {
             return false;

@@ -1,4 +1,4 @@
-//! Whose certificates TLS takes: those of the system's authorities, and those a person named.
+//! Certificates that TLS trusts: those of the system's authorities, and those a person named.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,8 +14,8 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-/// What webpki says of a server's certificate that may sign others, as `openssl req -x509` makes them. It says so only of
-/// one that is within its time.
+/// webpki's error for a server's certificate that may sign others, as `openssl req -x509` makes them. It occurs only for one
+/// that is within its validity period.
 const IS_AUTHORITY: &str = "CaUsedAsEndEntity";
 
 /// Certificates that are trusted beside the system's.
@@ -42,7 +42,7 @@ pub fn trust(pem: &[u8]) -> Result<usize, String> {
 
 fn read(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, usize), String> {
     let all: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let all = all.map_err(|error| format!("it is no PEM file ({error})"))?;
+    let all = all.map_err(|error| format!("it is not a valid PEM file ({error})"))?;
     if all.is_empty() {
         return Err("it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)".to_owned());
     }
@@ -146,8 +146,8 @@ impl ServerCertVerifier for NamedToo {
     }
 }
 
-/// Whether nothing but the signer is wrong with a certificate so far: its time is looked at before that, its name is not. A bad
-/// signature is what one of the same name makes.
+/// `true` if nothing but the issuer is wrong with a certificate so far: its validity period is checked before that, its name
+/// is not. A bad signature comes of another issuer of the same name.
 fn is_about_the_issuer(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => true,
@@ -158,7 +158,7 @@ fn is_about_the_issuer(error: &Error) -> bool {
     }
 }
 
-/// What to do where a server's certificate is refused, by rustls's words.
+/// Advice for a refused server's certificate, by rustls's words.
 pub(super) fn advice(refusal: &str) -> &'static str {
     if refusal.contains("UnknownIssuer") {
         ": name the file of your own authority with --ca-file"

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::Call;
+use super::request::Call;
 use super::{Client, LabelStudioError};
 use crate::domain::ids::ProjectId;
 
@@ -30,7 +30,7 @@ pub struct OrderView {
     pub title: &'static str,
     /// Keys of the images in a task's data.
     pub images: Vec<String>,
-    /// Whether the score says something to a person.
+    /// `true` if the score is meaningful to a person.
     pub shows_score: bool,
 }
 
@@ -42,7 +42,7 @@ struct ViewRow {
     data: Value,
 }
 
-/// What a list may show (`GET /api/dm/columns`).
+/// Columns that a list may show (`GET /api/dm/columns`).
 #[derive(Deserialize)]
 struct Columns {
     columns: Vec<Column>,
@@ -54,7 +54,7 @@ struct Column {
     target: String,
     #[serde(default)]
     parent: Option<String>,
-    /// Where it only groups others.
+    /// Ids of its columns, if it only groups others.
     #[serde(default)]
     children: Option<Vec<String>>,
 }
@@ -74,7 +74,7 @@ impl OrderView {
         column.strip_prefix("tasks:data.").is_some_and(|key| self.images.iter().any(|image| image == key))
     }
 
-    /// What the view has of its own, where Label Studio offers these columns: everything else is hidden.
+    /// The view's settings, where Label Studio offers these columns: all columns but its own are hidden.
     fn data(&self, columns: &[Column]) -> Map<String, Value> {
         let is_shown = |column: &str| {
             SHOWN.contains(&column) || (self.shows_score && column == SCORE) || self.is_image(column)
@@ -127,7 +127,7 @@ impl Client {
         let call = match there {
             None => Call::new(format!("make a view in project {project}"), Method::POST, "api/dm/views"),
             Some(there) => {
-                // What a person set in the view stays, but for the order.
+                // Settings that a person made in the view stay, but for the order.
                 data.extend(there.data.as_object().cloned().unwrap_or_default());
                 data.insert("ordering".to_owned(), json!([SCORE]));
                 let doing = format!("change view {} of project {project}", there.id);

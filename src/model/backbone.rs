@@ -37,7 +37,7 @@ const FAST_PX: usize = 128;
 /// Last block of the fast profile; the blocks after it cost as much as all before.
 const FAST_LAST_BLOCK: usize = 10;
 
-/// Which backbone to load.
+/// Choice of the backbone to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackboneChoice {
     /// 160 px, the last layer and five blocks: 2,176 numbers an image
@@ -62,7 +62,7 @@ impl From<&str> for BackboneChoice {
     }
 }
 
-/// Which of Burn's CPU devices computes.
+/// Choice of the CPU device of Burn that computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     Flex,
@@ -88,7 +88,7 @@ impl DeviceChoice {
     }
 }
 
-/// What a backbone expects and gives.
+/// Input and output of a backbone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackboneSpec {
     pub name: String,
@@ -108,14 +108,14 @@ impl BackboneSpec {
 
 /// A network that embeds images.
 pub trait Backbone: Send + Sync {
-    /// What it expects and gives.
+    /// Its input and output.
     fn spec(&self) -> &BackboneSpec;
 
-    /// Embeds one image: `pixels` is `[3, px, px]`, channel first, normalised as the spec's input says; the answer
-    /// is as long as the spec's [`BackboneSpec::dim`].
+    /// Embeds one image: `pixels` is `[3, px, px]`, channel first, normalised with the mean and scale of the
+    /// spec's input; the answer is as long as the spec's [`BackboneSpec::dim`].
     ///
     /// # Errors
-    /// The number of pixels is not what the spec says, or the answer is not finite.
+    /// The number of pixels is not the spec's, or the answer is not finite.
     fn embed(&self, pixels: &[f32]) -> Result<Vec<f32>, ModelError>;
 }
 
@@ -128,7 +128,7 @@ pub fn load_backbone(choice: &BackboneChoice, device: DeviceChoice) -> Result<Ar
     Ok(Arc::new(MbConvBackbone::load(&Opened::open(choice)?, &device)?))
 }
 
-/// A backbone's file with its name, and how much of it is used.
+/// A backbone's file with its name, and the part of it that is used.
 struct Opened {
     name: String,
     bytes: Cow<'static, [u8]>,
@@ -160,7 +160,7 @@ impl Opened {
     }
 }
 
-/// How much of a file's network is used, and at which size.
+/// Part of a file's network that is used, and the size of its input.
 #[derive(Clone, Copy)]
 struct Profile {
     /// Side of the input; `None` takes the file's.

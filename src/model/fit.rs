@@ -3,7 +3,7 @@
 //! 1. [`scaling`]: columns are centred and scaled by the pool, so that labels decide nothing yet.
 //! 2. [`evidence`]: the labels' marginal likelihood weighs the depths of the network.
 //! 3. [`ridge`]: kernel ridge on one-hot targets, also for every fold, so that each label is judged by a model that
-//!    never saw it nor its near-copies. The strength is the one that errs least there. [`self_training`]: what it
+//!    never saw it nor its near-duplicates. The strength is the one that errs least there. [`self_training`]: what it
 //!    guesses of unlabelled images teaches it too.
 //!    Of classes in an order it learns one number.
 //! 4. [`calibration`]: one temperature turns ridge scores into logits; [`steps`]: a bell turns a number into them.
@@ -11,16 +11,16 @@
 //!    improves.
 
 mod basis;
-mod calibration;
+mod cross_validation;
 mod evidence;
-mod folds;
 mod link;
-mod normal;
+mod normal_equations;
 mod refine;
 mod ridge;
 mod scaling;
 mod self_training;
 mod steps;
+mod temperature_scaling;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -28,12 +28,13 @@ use std::ops::ControlFlow;
 use faer::Mat;
 
 use super::head::{Activation, Head};
-use super::{Features, Group, ModelError};
+use super::{Group, ModelError};
 use crate::domain::ids::ContentHash;
 use crate::eval::calibration::{self as calibration_of, CalibrationBin};
-use crate::eval::copies::{near_copies, same_content};
+use crate::eval::near_duplicates::{near_copies, same_content};
 use crate::eval::{Evaluation, confusion};
-use folds::Folds;
+use crate::matrix::Matrix;
+use cross_validation::Folds;
 use link::Link;
 use ridge::Ridge;
 use scaling::Scaling;
@@ -49,28 +50,29 @@ pub enum Targets {
     Multiple { classes: usize, labels: Vec<Vec<bool>> },
 }
 
-/// What a head learns from.
+/// Labelled embeddings that a head is trained on.
 #[derive(Clone, Debug)]
 pub struct TrainingSet {
     /// `n x dim`
-    pub features: Features,
+    pub features: Matrix,
     pub targets: Targets,
-    /// Content of each row's image, or of the image its region is of, so that the same picture never stands on both sides of a fold.
+    /// Content hash of each row's image, or of the image its region is of: the same image never stands on both sides of a
+    /// fold.
     pub hashes: Vec<ContentHash>,
 }
 
-/// Labelled images, near-copies counted once, from which an order of classes is learnt as such: it is measured from there on
-/// (docs/BENCHMARKS.md). With fewer, or where all images of a class are copies of each other, out of fold tells nothing, and the bell names
-/// stars between those that were given.
+/// Labelled images, near-duplicates counted once, from which an order of classes is learnt as such: it is measured from
+/// there on (docs/BENCHMARKS.md). With fewer, or where all images of a class are copies of each other, out of fold tells
+/// nothing, and the bell names stars between those that were given.
 const ORDER_FROM: usize = 30;
 
-/// How to train.
+/// Options of a training.
 #[derive(Clone, Copy, Debug)]
 pub struct FitOptions {
     /// Most epochs of the gradient refinement; 0 leaves the ridge solution as it is.
     pub epochs: usize,
-    /// Whether rows are regions of pictures. Regions of one picture then stay on one side of every fold, and no others are kept
-    /// together for being alike: over the regions of each picture everything would be a copy of everything.
+    /// `true` if rows are regions of images. Regions of one image then stay on one side of every fold, and no others are
+    /// kept together for being alike: over the regions of each image everything would be a copy of everything.
     pub of_regions: bool,
 }
 
@@ -83,7 +85,7 @@ impl Default for FitOptions {
 /// Most classes whose confusions are counted: the square of it is written down with every version.
 pub const MAX_CONFUSION_CLASSES: usize = 50;
 
-/// How far a training is.
+/// Progress of a training.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     pub epoch: usize,
@@ -98,8 +100,7 @@ pub struct Fitted {
     pub head: Head,
     /// Out of fold, on the labels it learnt from.
     pub evaluation: Evaluation,
-    /// How often each class was answered for each, out of fold: `[label][answer]`, counts. Empty for multiple choice,
-    /// and beyond 50 classes.
+    /// Confusion matrix, out of fold: counts, `[label][answer]`. Empty for multiple choice, and beyond 50 classes.
     pub confusion: Vec<Vec<usize>>,
     /// Out-of-fold decisions by certainty.
     pub calibration: Vec<CalibrationBin>,
@@ -107,17 +108,17 @@ pub struct Fitted {
     pub losses: Vec<f32>,
     /// Probabilities of each row by a model that had not seen it, `n x classes`.
     pub out_of_fold: Vec<Vec<f32>>,
-    /// Number of each row's group of near-copies.
+    /// Number of each row's group of near-duplicates.
     pub copies: Vec<usize>,
     /// Feature groups and the weight the labels gave each; the weights sum to one.
     pub group_weights: Vec<(String, f32)>,
     /// Divisor of the ridge scores; of classes in an order the variance of the bell, in squared classes.
     pub temperature: f64,
-    /// Whether the gradient refinement improved the out-of-fold loss and was kept.
+    /// `true` if the gradient refinement improved the out-of-fold loss and was kept.
     pub refined: bool,
 }
 
-/// Why a head can't be trained.
+/// Reason for which a head can't be trained.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     #[error("{rows} rows of features but {labels} labels and {hashes} hashes")]
@@ -125,7 +126,7 @@ pub enum FitError {
     #[error("label {label} of a head with {classes} classes")]
     Label { label: usize, classes: usize },
     #[error(
-        "embedding {row} of the {of} holds numbers that are not finite; delete it and embed the image anew"
+        "embedding {row} of the {of} holds numbers that are not finite; delete it and embed the image again"
     )]
     Damaged { of: &'static str, row: usize },
     #[error("no labelled image of this head has an embedding; see the log for why each was left out")]
@@ -156,7 +157,7 @@ impl Targets {
         }
     }
 
-    /// Whether there is no label.
+    /// Returns `true` if there is no label.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -175,8 +176,8 @@ impl Targets {
         }
     }
 
-    /// What ridge learns: `n x classes`, 1 where a class applies; of classes in an order `n x 1`, from 0 for the first to 1
-    /// for the last.
+    /// Targets of the ridge regression: `n x classes`, 1 where a class applies; of classes in an order `n x 1`, from 0 for
+    /// the first to 1 for the last.
     fn matrix(&self) -> Mat<f64> {
         match self {
             Self::Ordered { classes, labels } => {
@@ -221,7 +222,9 @@ impl Targets {
 
 impl TrainingSet {
     fn check(&self, groups: &[Group]) -> Result<(), FitError> {
-        let (rows, labels, hashes) = (self.features.len(), self.targets.len(), self.hashes.len());
+        let rows = self.features.len();
+        let labels = self.targets.len();
+        let hashes = self.hashes.len();
         if rows != labels || rows != hashes {
             return Err(FitError::Rows { rows, labels, hashes });
         }
@@ -240,8 +243,9 @@ impl TrainingSet {
     }
 }
 
-fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> Result<(), FitError> {
-    let (dim, expected) = (features.dim, groups.iter().map(|group| group.width).sum());
+fn check_embeddings(features: &Matrix, of: &'static str, groups: &[Group]) -> Result<(), FitError> {
+    let dim = features.dim;
+    let expected = groups.iter().map(|group| group.width).sum();
     if dim != expected {
         return Err(ModelError::Length { expected, found: dim }.into());
     }
@@ -255,7 +259,7 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
 
 /// Trains one head. `pool` holds embeddings of the project's images, labelled or not: their columns' mean and spread
 /// scale the features, and the unlabelled ones take part with guessed labels. Without a row in it the labelled rows
-/// serve. `watch` is told of every epoch and may end the training. The same input gives the same head.
+/// serve. `watch` is called after every epoch and may end the training. The same input gives the same head.
 ///
 /// Classes in an order are also learnt each by itself, as where each looks its own way: the order serves where it has no more log loss
 /// out of fold and no fewer right, from 30 distinct images on.
@@ -264,7 +268,7 @@ fn check_embeddings(features: &Features, of: &'static str, groups: &[Group]) -> 
 /// Shapes that don't fit, numbers that are not finite, or [`FitError::Cancelled`].
 pub fn fit(
     set: &TrainingSet,
-    pool: Option<&Features>,
+    pool: Option<&Matrix>,
     groups: &[Group],
     options: &FitOptions,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -279,18 +283,19 @@ pub fn fit(
         return Ok(apart);
     }
     let ordered = fit_as_told(set, pool, groups, options, watch)?;
-    let (one, other) = (&ordered.evaluation, &apart.evaluation);
+    let one = &ordered.evaluation;
+    let other = &apart.evaluation;
     Ok(if one.log_loss <= other.log_loss && one.accuracy >= other.accuracy { ordered } else { apart })
 }
 
-/// Number of images of which none is a near-copy of another.
+/// Number of images of which none is a near-duplicate of another.
 fn distinct(copies: &[usize]) -> usize {
     copies.iter().collect::<BTreeSet<_>>().len()
 }
 
 fn fit_as_told(
     set: &TrainingSet,
-    pool: Option<&Features>,
+    pool: Option<&Matrix>,
     groups: &[Group],
     options: &FitOptions,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,

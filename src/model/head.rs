@@ -6,14 +6,15 @@ use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::ModelError;
+use crate::matrix::dot;
 
-/// Header entry that says how logits become probabilities.
+/// Header entry that names the activation function.
 const ACTIVATION: &str = "activation";
 
 /// Largest number of weights read from a file: a thousand classes on the widest backbone stay far below.
 const MAX_WEIGHTS: usize = 64 * 1024 * 1024;
 
-/// How logits become probabilities.
+/// Activation function: turns logits into probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// Single choice: the probabilities of an image sum to one.
@@ -88,7 +89,7 @@ impl Head {
         self.dim
     }
 
-    /// How logits become probabilities.
+    /// Activation function of its logits.
     pub fn activation(&self) -> Activation {
         self.activation
     }
@@ -171,7 +172,8 @@ impl Head {
             _ => return Err(wrong("its header names neither softmax nor sigmoid")),
         };
         let file = SafeTensors::deserialize(bytes).map_err(failed)?;
-        let (weight, bias) = (file.tensor("weight").map_err(failed)?, file.tensor("bias").map_err(failed)?);
+        let weight = file.tensor("weight").map_err(failed)?;
+        let bias = file.tensor("bias").map_err(failed)?;
         let (&[classes, dim], Dtype::F16, Dtype::F32) = (weight.shape(), weight.dtype(), bias.dtype()) else {
             return Err(wrong("its tensors are not `weight` f16 [classes, dim] and `bias` f32 [classes]"));
         };
@@ -185,20 +187,6 @@ impl Head {
         Self::new(activation, dim, weight, bias)
     }
 }
-
-/// Dot product in eight running sums, which the compiler keeps in one register.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a.zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,7 +208,8 @@ mod tests {
     #[test]
     fn selected_classes_keep_their_weights() {
         let two = head().select(&[2, 0]).unwrap();
-        let (all, two) = (head().probabilities(&[1.0; 10]).unwrap(), two.probabilities(&[1.0; 10]).unwrap());
+        let all = head().probabilities(&[1.0; 10]).unwrap();
+        let two = two.probabilities(&[1.0; 10]).unwrap();
         assert!((two[0] / two[1] - all[2] / all[0]).abs() < 1e-5, "{all:?} {two:?}");
         assert!(head().select(&[3]).is_err());
     }

@@ -1,7 +1,8 @@
 //! Backbone and heads as one ONNX model, so that other runtimes predict the same.
 //!
-//! Input `pixels`, f32 `[N, 3, px, px]`, normalised as the backbone's spec says; one output for each head, named as
-//! the head is: calibrated probabilities, f32 `[N, classes]`. Only operators that every runtime has since opset 13.
+//! Input `pixels`, f32 `[N, 3, px, px]`, normalised with the mean and scale of the backbone's spec; one output for each
+//! head, named as the head is: calibrated probabilities, f32 `[N, classes]`. Only operators that every runtime has since
+//! opset 13.
 
 mod message;
 
@@ -40,7 +41,7 @@ pub fn onnx(
 ) -> Result<Vec<u8>, ModelError> {
     let mut graph = Graph::default();
     let drawn = backbone::draw(choice, &mut graph, INPUT)?;
-    let embedding = graph.as_stored(&drawn.embedding);
+    let embedding = graph.rounded_as_stored(&drawn.embedding);
     let mut outputs = Vec::with_capacity(heads.len());
     for (name, head) in heads {
         let output = graph.head(&embedding, drawn.dim, name, head)?;
@@ -67,7 +68,7 @@ pub fn onnx(
     Ok(model.encode_to_vec())
 }
 
-/// What a backbone's drawing ends in.
+/// Output of a backbone's graph, and its input's size.
 pub(super) struct Drawn {
     /// Name of the embedding, `[N, dim]`.
     pub embedding: String,
@@ -116,7 +117,8 @@ impl Graph {
 
     /// Numbers between 0 and 6.
     pub fn relu6(&mut self, x: &str) -> String {
-        let (low, high) = (self.weight("zero", &[], &[0.0]), self.weight("six", &[], &[6.0]));
+        let low = self.weight("zero", &[], &[0.0]);
+        let high = self.weight("six", &[], &[6.0]);
         self.node("Clip", &[x, &low, &high], vec![])
     }
 
@@ -146,7 +148,7 @@ impl Graph {
     }
 
     /// Numbers rounded to half floats and back: heads learn from embeddings as the store keeps them.
-    fn as_stored(&mut self, embedding: &str) -> String {
+    fn rounded_as_stored(&mut self, embedding: &str) -> String {
         let half = self.node("Cast", &[embedding], vec![int("to", i64::from(FLOAT16))]);
         self.node("Cast", &[&half], vec![int("to", i64::from(FLOAT))])
     }

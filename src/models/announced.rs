@@ -1,4 +1,4 @@
-//! What Label Studio is told of a project: the version in whose order it serves tasks, until the order of the next one stands.
+//! Announced version of a project: the one in whose order Label Studio serves tasks, until the order of the next one stands.
 //!
 //! A training publishes at once, but Label Studio learns of it (`/setup`, `/predict`, the backend's title) only together with
 //! its order: a prediction that Label Studio stored of a version without an order would come twice in that order.
@@ -11,7 +11,7 @@ use super::{Models, ModelsError, Published};
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::LabelConfig;
 
-/// What predicts a project, kept: a [`Serving`] can be made of it again.
+/// Models that predict a project at one time; a [`Serving`] can be made of them again.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(super) published: Option<Arc<Published>>,
@@ -44,7 +44,7 @@ impl Announcements {
 }
 
 impl Models {
-    /// What Label Studio is answered with: the announced version, or the newest where none is announced or the label
+    /// View for requests of Label Studio: the announced version, or the newest where none is announced or the label
     /// config is another than it was announced for.
     pub fn announced(&self, project: ProjectId, config: &LabelConfig) -> Serving {
         match self.0.announcements.of(project) {
@@ -55,7 +55,7 @@ impl Models {
         }
     }
 
-    /// Tells Label Studio another version from now on, or with `None` the newest one; gives what it was told before.
+    /// Tells Label Studio another version from now on, or with `None` the newest one; returns the one before.
     pub fn announce(&self, project: ProjectId, announced: Option<Announced>) -> Option<Announced> {
         self.0.announcements.set(project, announced)
     }

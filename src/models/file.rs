@@ -18,7 +18,7 @@ const FORMAT: u32 = 1;
 /// Header entry that holds the card.
 const CARD: &str = "weathervane";
 
-/// Why a model file can't be written or read.
+/// Failure to write or read a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("not a safetensors file: {0}")]
@@ -44,7 +44,7 @@ pub struct VersionFile {
     pub heads: Vec<Head>,
 }
 
-/// What a version says of itself. Nothing in it depends on time or number, so that the same weights make the
+/// Metadata of a version. Nothing in it depends on time or number, so that the same weights make the
 /// same file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Card {
@@ -71,35 +71,35 @@ pub(super) fn short_hash(hash: ContentHash) -> String {
     hash.to_hex()[..SHORT_HASH].to_owned()
 }
 
-/// What a head says of itself.
+/// Metadata of a head.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HeadCard {
     pub from_name: String,
     pub to_name: String,
-    /// Which control tag it answers; absent for `<Choices>`, the only one of versions of older programs.
+    /// Control tag it answers; absent for `<Choices>`, the only one of versions of older programs.
     #[serde(default, skip_serializing_if = "Control::is_choices")]
     pub control: Control,
-    /// What it classifies; absent for whole images, the only scope of versions of older programs.
+    /// Scope of its classification; absent for whole images, the only scope of versions of older programs.
     #[serde(default, skip_serializing_if = "Scope::is_image")]
     pub scope: Scope,
     pub kind: ChoiceKind,
     /// Class names, in the order of the head's outputs.
     pub classes: Vec<String>,
-    /// For each class what a result holds, where that is a path; absent for flat choices, and in versions of older programs.
+    /// Path that a result holds for each class, where it is one; absent for flat choices, and in versions of older programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<Vec<String>>,
     pub source: HeadSource,
     /// Feature groups and the weight the labels' evidence gave each.
     pub groups: Vec<(String, f32)>,
-    /// Whether the gradient refinement was kept.
+    /// `true` if the gradient refinement was kept.
     pub refined: bool,
     /// Out-of-fold, on the labels of this version.
     pub evaluation: Option<Evaluation>,
-    /// How often each class was answered for each, out of fold: `[label][answer]`, counts. Absent for multiple choice, many
-    /// classes, and versions of older programs.
+    /// Out-of-fold confusion matrix: counts by `[label][answer]`. Absent for multiple choice, many classes, and versions of
+    /// older programs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
-    /// Out-of-fold decisions by certainty.
+    /// Reliability diagram: out-of-fold decisions by certainty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calibration: Vec<CalibrationBin>,
     /// Training loss after each epoch, nats; one that diverged is cut off there.
@@ -110,12 +110,12 @@ pub struct HeadCard {
     /// Labels that are probably wrong, the most suspicious first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspects: Vec<SuspectCard>,
-    /// Labelled tasks with the same picture but for small changes.
+    /// Labelled tasks whose images are near-duplicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub near_copies: Vec<Vec<TaskId>>,
 }
 
-/// A label that a model which had not seen it does not believe.
+/// A label that an out-of-fold model contradicts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SuspectCard {
     pub task: TaskId,
@@ -125,7 +125,7 @@ pub struct SuspectCard {
     pub p_likely: f32,
 }
 
-/// Where a head comes from.
+/// Origin of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadSource {
@@ -136,7 +136,7 @@ pub enum HeadSource {
 }
 
 impl HeadSource {
-    /// The word the status route uses.
+    /// Name in the status route.
     pub fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
@@ -211,18 +211,20 @@ impl Card {
         config_digest: String,
         labels: i64,
     ) -> Self {
-        let (fingerprint, backbone) = (fingerprint.to_owned(), backbone.to_owned());
-        let (learnt, heads) = (String::new(), Vec::new());
+        let fingerprint = fingerprint.to_owned();
+        let backbone = backbone.to_owned();
+        let learnt = String::new();
+        let heads = Vec::new();
         Self { format: FORMAT, project, fingerprint, backbone, config_digest, labels, learnt, heads }
     }
 
-    /// Whether the version says it learnt from this image.
+    /// Returns `true` if the version learnt from this image, by its short hash.
     pub fn has_learnt(&self, image: ContentHash) -> bool {
         let digits = short_hash(image);
         self.learnt.as_bytes().chunks_exact(SHORT_HASH).any(|hash| hash == digits.as_bytes())
     }
 
-    /// Writes down which images the version learnt from.
+    /// Sets the images that the version learnt from.
     pub fn set_learnt(&mut self, images: &[ContentHash]) {
         let mut hashes: Vec<String> = images.iter().copied().map(short_hash).collect();
         hashes.sort();

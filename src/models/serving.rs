@@ -17,9 +17,9 @@ const CONFIG_DIGITS: usize = 4;
 pub struct Serving {
     /// The version every prediction of this view carries.
     pub version: String,
-    /// A head for each of the label config's, in its order; `None` where nothing can be said.
+    /// A head for each of the label config's, in its order; `None` where nothing can be predicted.
     pub heads: Vec<Option<ServingHead>>,
-    /// What it was made of.
+    /// Snapshot it was made of.
     pub snapshot: Snapshot,
 }
 
@@ -62,15 +62,15 @@ impl Serving {
         Self { version, heads, snapshot: Snapshot { published: current, config_digest: digest } }
     }
 
-    /// What one version says by itself, without a starter in its gaps.
+    /// View of one version by itself, without a starter in its gaps.
     pub fn of(published: Arc<Published>, config: &LabelConfig) -> Self {
         let version = published.name.clone();
         Self { version, ..Self::new(Some(published), None, config) }
     }
 
-    /// What answers for each head of the label config.
-    pub fn describe(&self, config: &LabelConfig) -> Vec<HeadStanding> {
-        let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| HeadStanding {
+    /// Status of each head of the label config.
+    pub fn describe(&self, config: &LabelConfig) -> Vec<HeadStatus> {
+        let heads = config.heads.iter().zip(&self.heads).map(|(spec, head)| HeadStatus {
             from_name: spec.from_name.clone(),
             classes: spec.classes.iter().map(|class| class.name.clone()).collect(),
             served_by: head.as_ref().map_or("nothing", ServingHead::source),
@@ -85,16 +85,16 @@ impl Serving {
     }
 }
 
-/// A head of the label config, and what answers for it now.
+/// Status of a head of the label config: the model that serves it now.
 #[derive(Clone, Debug, Serialize)]
-pub struct HeadStanding {
+pub struct HeadStatus {
     pub from_name: String,
     pub classes: Vec<String>,
-    /// Whether it is about whole images or about regions of them.
+    /// Scope: whole images or regions of them.
     pub scope: Scope,
     /// `own`, `starter` or `nothing`.
     pub served_by: &'static str,
-    /// What it takes before something can be predicted.
+    /// Requirement for predictions that is not met yet.
     pub missing: Option<&'static str>,
     /// Classes that were added since the training.
     pub unlearnt_classes: Vec<String>,
@@ -106,7 +106,7 @@ fn asked_anew(name: &str, digest: &str) -> String {
     format!("{name}-{}", &digest[..CONFIG_DIGITS])
 }
 
-/// A version's name for an order that is written anew though Label Studio had the name before.
+/// A version's name for an order that is written again though Label Studio had the name before.
 pub fn revised(name: &str, revision: usize) -> String {
     format!("{name}.{revision}")
 }
@@ -198,7 +198,7 @@ impl ServingHead {
     }
 }
 
-/// Whether a prediction's version is one that this program gives, of whatever project.
+/// Returns `true` if a prediction's version is one that this program gives, of whatever project.
 pub fn is_own_name(name: &str) -> bool {
     let name = published_name(name);
     let is_digits = |text: &str, of: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(of);

@@ -12,7 +12,7 @@ use crate::model::Head;
 /// Made by `weathervane starter` on the training images named in NOTICE.
 const BUILT_IN: &[u8] = include_bytes!("../../assets/starter-weather.safetensors");
 
-/// How every starter's version string begins.
+/// Prefix of every starter's version string.
 pub(super) const VERSION_PREFIX: &str = "starter-";
 
 /// Words that mean the same weather. A word stands in one row only, and only where no user could mean another
@@ -67,12 +67,12 @@ impl Starter {
         })
     }
 
-    /// Whether the starter was made for this backbone.
+    /// Returns `true` if the starter was made for this backbone.
     pub fn fits(&self, fingerprint: &str) -> bool {
         self.fingerprint == fingerprint
     }
 
-    /// Whether the image was among its training images.
+    /// Returns `true` if the image was among its training images.
     pub fn has_learnt(&self, image: ContentHash) -> bool {
         self.learnt.contains(&short_hash(image))
     }

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::Rows;
+use crate::matrix::Matrix;
 
 /// Rows compared at once: their products with 20,000 others, 5 MB, stay near the processor.
 const BLOCK: usize = 64;
@@ -16,26 +16,27 @@ pub(super) struct Near {
 }
 
 /// For each of `rows` its `count` nearest of `among`, the nearest first; all where there are fewer. With `same` both are
-/// the same rows, and none is its own neighbour. `None` when told to stop. Cost: rows x among x dim.
+/// the same rows, and none is its own neighbour. `None` if it was stopped. Cost: rows x among x dim.
 pub(super) fn nearest(
-    rows: Rows<'_>,
-    among: Rows<'_>,
+    rows: Matrix<&[f32]>,
+    among: Matrix<&[f32]>,
     count: usize,
     same: bool,
     go_on: &dyn Fn() -> bool,
 ) -> Option<Vec<Vec<Near>>> {
-    let squares: Vec<f32> = among.iter().map(square).collect();
+    let squares: Vec<f32> = among.rows().map(square).collect();
     let mut products = Vec::new();
     let mut found = Vec::with_capacity(rows.len());
     for block in rows.values.chunks(BLOCK * rows.dim.max(1)) {
         if !go_on() {
             return None;
         }
-        multiply(Rows { dim: rows.dim, values: block }, among, &mut products);
+        multiply(Matrix { dim: rows.dim, values: block }, among, &mut products);
         for (row, line) in block.chunks_exact(rows.dim.max(1)).zip(products.chunks_exact(among.len().max(1)))
         {
             let own = if same { found.len() } else { usize::MAX };
-            let (here, mut best) = (square(row), Best::new(count));
+            let here = square(row);
+            let mut best = Best::new(count);
             for (index, (product, there)) in line.iter().zip(&squares).enumerate() {
                 // Rounding must not make a distance negative.
                 let square = (here + there - 2.0 * product).max(0.0);
@@ -54,12 +55,10 @@ fn square(row: &[f32]) -> f32 {
 }
 
 /// Products of each of `a`'s rows with each of `b`'s, row-major.
-fn multiply(a: Rows<'_>, b: Rows<'_>, out: &mut Vec<f32>) {
+fn multiply(a: Matrix<&[f32]>, b: Matrix<&[f32]>, out: &mut Vec<f32>) {
     out.resize(a.len() * b.len(), 0.0);
-    let (left, right) = (
-        MatRef::from_row_major_slice(a.values, a.len(), a.dim),
-        MatRef::from_row_major_slice(b.values, b.len(), b.dim),
-    );
+    let left = MatRef::from_row_major_slice(a.values, a.len(), a.dim);
+    let right = MatRef::from_row_major_slice(b.values, b.len(), b.dim);
     let out = MatMut::from_row_major_slice_mut(out, a.len(), b.len());
     matmul(out, Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
 }
@@ -68,7 +67,7 @@ fn multiply(a: Rows<'_>, b: Rows<'_>, out: &mut Vec<f32>) {
 struct Best {
     count: usize,
     kept: Vec<Near>,
-    /// What is not nearer than this is out.
+    /// Squared distance from which a row is left out.
     limit: f32,
 }
 

@@ -64,9 +64,10 @@ fn trustworthiness(values: &[f32], dim: usize, places: &[[f32; 2]], k: usize) ->
 #[test]
 fn principal_axes_are_those_of_the_singular_values() {
     let mut noise = noise(3);
-    let (count, dim) = (60, 7);
+    let count = 60;
+    let dim = 7;
     let values: Vec<f32> = (0..count * dim).map(|at| noise() * (1 + at % dim) as f32 + 4.0).collect();
-    let places = principal(Rows { dim, values: &values });
+    let places = principal(Matrix { dim, values: &values[..] });
     let mean: Vec<f32> =
         (0..dim).map(|column| values.iter().skip(column).step_by(dim).sum::<f32>() / count as f32).collect();
     let centred: Vec<f32> = values.iter().enumerate().map(|(at, value)| value - mean[at % dim]).collect();
@@ -85,21 +86,21 @@ fn principal_axes_are_those_of_the_singular_values() {
 #[test]
 fn what_has_no_axis_lies_on_a_line_or_a_point() {
     for (dim, values) in [(1, vec![1.0, 2.0, 4.0]), (3, vec![5.0; 9]), (3, vec![]), (0, vec![])] {
-        let rows = Rows { dim, values: &values };
+        let rows = Matrix { dim, values: &values[..] };
         let plane = Projection::Principal.draw(rows, &always).unwrap();
         assert_eq!(plane.places.len(), rows.len());
         assert!(plane.places.iter().all(|place| (place[1] - SIDE / 2.0).abs() < 1e-3), "{plane:?}");
         assert_eq!(Projection::Neighbours.draw(rows, &always).unwrap(), plane, "too few for neighbours");
     }
     let alike = vec![0.5; 40 * 3];
-    let plane = Projection::Neighbours.draw(Rows { dim: 3, values: &alike }, &always).unwrap();
+    let plane = Projection::Neighbours.draw(Matrix { dim: 3, values: &alike[..] }, &always).unwrap();
     assert_eq!(plane.places, vec![[SIDE / 2.0; 2]; 40]);
 }
 
 #[test]
 fn nearest_rows_are_those_of_all_pairs() {
     let values = clusters(150, 4);
-    let rows = Rows { dim: 16, values: &values };
+    let rows = Matrix { dim: 16, values: &values[..] };
     let truth = ranked(&values.chunks(16).map(<[f32]>::to_vec).collect::<Vec<_>>());
     for (near, truth) in nearest(rows, rows, 9, true, &always).unwrap().iter().zip(&truth) {
         let near: Vec<usize> = near.iter().map(|near| near.row as usize).collect();
@@ -113,7 +114,7 @@ fn nearest_rows_are_those_of_all_pairs() {
 #[test]
 fn neighbours_stay_together_and_clusters_apart() {
     let values = clusters(400, 8);
-    let plane = Projection::Neighbours.draw(Rows { dim: 16, values: &values }, &always).unwrap();
+    let plane = Projection::Neighbours.draw(Matrix { dim: 16, values: &values[..] }, &always).unwrap();
     let trust = trustworthiness(&values, 16, &plane.places, 12);
     assert!(trust > 0.95, "{trust}");
     let drawn = ranked(&plane.places.iter().map(|place| place.to_vec()).collect::<Vec<_>>());
@@ -130,7 +131,7 @@ fn neighbours_stay_together_and_clusters_apart() {
 #[test]
 fn those_that_are_not_settled_stand_with_their_own() {
     let values = clusters(300, 4);
-    let rows = Rows { dim: 16, values: &values };
+    let rows = Matrix { dim: 16, values: &values[..] };
     // Three rows from one to the next: each cluster has settled points.
     let plane = neighbours(rows, 100, &always).unwrap();
     assert_eq!((plane.settled, plane.places.len()), (100, 300));
@@ -141,7 +142,7 @@ fn those_that_are_not_settled_stand_with_their_own() {
 #[test]
 fn the_same_rows_give_the_same_map() {
     let values = clusters(120, 3);
-    let rows = Rows { dim: 16, values: &values };
+    let rows = Matrix { dim: 16, values: &values[..] };
     for projection in Projection::ALL {
         assert_eq!(projection.draw(rows, &always).unwrap(), projection.draw(rows, &always).unwrap());
     }
@@ -152,11 +153,11 @@ fn it_stops_when_told_to_and_refuses_what_is_no_number() {
     let mut values = clusters(120, 3);
     let asked = AtomicUsize::new(0);
     let few = || asked.fetch_add(1, Ordering::Relaxed) < 20;
-    let stopped = Projection::Neighbours.draw(Rows { dim: 16, values: &values }, &few);
+    let stopped = Projection::Neighbours.draw(Matrix { dim: 16, values: &values[..] }, &few);
     assert_eq!(stopped, Err(ProjectionError::Stopped));
     assert_eq!(asked.load(Ordering::Relaxed), 21);
     values[5] = f32::NAN;
-    let refused = Projection::Principal.draw(Rows { dim: 16, values: &values }, &always).unwrap_err();
+    let refused = Projection::Principal.draw(Matrix { dim: 16, values: &values[..] }, &always).unwrap_err();
     assert_eq!(refused.to_string(), "the map can't be made: number 5 of the points is NaN");
 }
 

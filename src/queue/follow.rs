@@ -1,5 +1,5 @@
-//! What Label Studio follows: the version that a project names, and the title of its ML backend, which decides whether it asks
-//! about each task that it serves.
+//! Version and title that Label Studio follows: the version that a project names, and the title of its ML backend, which decides
+//! whether it asks about each task that it serves.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,19 +7,15 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use url::Url;
 
-use super::fill::config_of;
-use super::write::Writer;
-use super::{Queue, QueueError, QueueOrder, lock};
+use super::writer::{Seen, Writer};
+use super::{Publisher, QueueError, QueueOrder, lock};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::{BackendRow, OrderView};
-use crate::models::{Announced, revised};
+use crate::models::Announced;
 use crate::storage::Project;
 
-/// What was seen of a project in Label Studio is looked at again after so long.
-const KNOWN_FOR: Duration = Duration::from_secs(600);
-
-/// An event that tells of a change arrives so long after it, at most: Label Studio gives a webhook up after a second.
-const EVENT_TAKES: Duration = Duration::from_secs(2);
+/// Maximum delay of an event after the change it reports: Label Studio gives a webhook up after a second.
+pub(super) const EVENT_TAKES: Duration = Duration::from_secs(2);
 
 /// Label Studio's name of the sampling that follows scores.
 const SAMPLING: &str = "Uncertainty sampling";
@@ -27,44 +23,19 @@ const SAMPLING: &str = "Uncertainty sampling";
 /// Title of the view of the Data Manager that shows the order.
 const VIEW: &str = "Most useful first";
 
-/// How Label Studio has the project.
-pub(super) struct Seen {
-    pub backend: BackendRow,
-    /// Names that it may know already, most of them of predictions.
-    pub used: BTreeSet<String>,
-    at: Instant,
-}
-
 /// A change of the version for which Label Studio stored the project whole.
 pub(super) struct Switch {
-    began: Instant,
-    ended: Instant,
-    label_config: Option<String>,
+    pub began: Instant,
+    pub ended: Instant,
+    pub label_config: Option<String>,
 }
 
-impl Seen {
-    /// A name under which Label Studio stores nothing yet.
-    pub fn fresh(&self, version: &str) -> String {
-        let mut name = version.to_owned();
-        for revision in 2.. {
-            if !self.used.contains(&name) {
-                break;
-            }
-            name = revised(version, revision);
-        }
-        name
-    }
-
-    /// Whether it is to be looked at again.
-    pub fn is_old(&self) -> bool {
-        self.at.elapsed() > KNOWN_FOR
-    }
-}
-
-impl Queue {
-    /// Looks at the project in Label Studio, and sets what an order needs.
-    pub(super) async fn look_at(&self, project: &Project) -> Result<Seen, QueueError> {
-        let (id, label_studio, policy) = (project.id, &self.0.label_studio, &self.0.policy);
+impl Publisher {
+    /// Reads the project's state in Label Studio, and sets what an order needs.
+    pub(super) async fn inspect(&self, project: &Project) -> Result<Seen, QueueError> {
+        let id = project.id;
+        let label_studio = &self.0.label_studio;
+        let policy = &self.0.policy;
         let settings = label_studio.project_settings(id).await?;
         let backend = self.backend(project).await?;
         let stored = label_studio.stored_versions(id).await?;
@@ -84,7 +55,7 @@ impl Queue {
 
     /// The view of the Data Manager that shows the same order.
     fn view(&self, project: &Project) -> Result<OrderView, QueueError> {
-        let config = config_of(project)?;
+        let config = self.0.pool.config_of(project)?;
         let images: BTreeSet<String> = config.heads.iter().map(|head| head.image_key.clone()).collect();
         let shows_score = self.0.policy.order == QueueOrder::Certainty;
         Ok(OrderView { title: VIEW, images: images.into_iter().collect(), shows_score })
@@ -92,14 +63,15 @@ impl Queue {
 
     /// This server among the project's ML backends: Label Studio has just asked each for its version.
     async fn backend(&self, project: &Project) -> Result<BackendRow, QueueError> {
-        let config = config_of(project)?;
-        let told = || self.0.models.announced(project.id, &config).version;
-        let before = told();
+        let config = self.0.pool.config_of(project)?;
+        let announced = || self.0.models.announced(project.id, &config).version;
+        let before = announced();
         let mut backends = self.0.label_studio.backends(project.id).await?;
         // A first version may have come while it asked.
-        let names = [before, told()];
-        let is_ours =
-            |backend: &BackendRow| backend.model_version.as_ref().is_some_and(|told| names.contains(told));
+        let names = [before, announced()];
+        let is_ours = |backend: &BackendRow| {
+            backend.model_version.as_ref().is_some_and(|version| names.contains(version))
+        };
         match backends.iter().position(is_ours) {
             Some(index) => Ok(backends.swap_remove(index)),
             None => Err(QueueError::NotConnected { project: project.id, found: found(&backends) }),
@@ -107,7 +79,7 @@ impl Queue {
     }
 
     /// Lets Label Studio follow an order whose rows are there; without rows it follows the backend's title alone, as it does where
-    /// it is quiet. It may ask `/setup` within the request, so it is told first.
+    /// it is quiet. It may ask `/setup` within the request, so the version is announced first.
     pub(super) async fn switch(
         &self,
         project: ProjectId,
@@ -115,7 +87,7 @@ impl Queue {
         announced: Announced,
         rows: usize,
     ) -> Result<(), QueueError> {
-        let by_title = rows == 0 || writer.is_followed_live(self.events(project));
+        let by_title = rows == 0 || writer.is_followed_live(self.0.pool.events(project));
         let Some(seen) = &mut writer.seen else { return Err(QueueError::Interrupted) };
         let models = &self.0.models;
         let name = announced.name.clone();
@@ -132,26 +104,26 @@ impl Queue {
         followed
     }
 
-    /// Has Label Studio ask for what is not in the order in force, too, now that it is quiet, and looks whether it still follows
-    /// it; gives as [`Queue::write_order`].
+    /// Has Label Studio ask for what is not in the order in force, too, now that it is quiet, and checks that it still follows
+    /// it; gives as [`Publisher::write_order`].
     pub(super) async fn check_followed(
         &self,
         project: &Project,
         writer: &mut Writer,
     ) -> Result<(usize, Duration), QueueError> {
         let started = Instant::now();
-        let mut seen = self.look_at(project).await?;
+        let mut seen = self.inspect(project).await?;
         let id = project.id;
         if let Some(name) = project.queue_version.as_deref() {
             if let Some(order) = writer.order.as_ref().filter(|order| order.name() == name) {
                 // Failures for long made it the newest version's name.
-                drop(self.0.models.announce(id, Some(order.announced.clone())));
+                self.0.models.announce(id, Some(order.announced.clone()));
             }
             let named = self.0.label_studio.project_version(id).await?;
             if named.as_deref() != Some(name) {
                 tracing::info!(project = %id, version = name, "Label Studio is told the order's version again");
             }
-            // A title may be put back: it is looked at once more.
+            // A title may be put back: it is checked once more.
             let follows = named.as_deref() == Some(name) && seen.backend.title.as_deref() == Some(name);
             writer.followed = follows.then(|| name.to_owned());
             if !follows {
@@ -186,15 +158,6 @@ impl Queue {
         let label_config = self.0.label_studio.follow_version(project, name).await?;
         lock(&self.0.switches).insert(project, Switch { began, ended: Instant::now(), label_config });
         Ok(())
-    }
-
-    /// The label config that Label Studio stored again for us when somebody may just have stored another, of which an event told
-    /// `at`.
-    pub fn stored_again(&self, project: ProjectId, at: Instant) -> Option<String> {
-        let switches = lock(&self.0.switches);
-        let last = switches.get(&project)?;
-        let is_close = last.began <= at && at <= last.ended + EVENT_TAKES;
-        last.label_config.clone().filter(|_| is_close)
     }
 }
 
@@ -232,13 +195,13 @@ mod tests {
         let row = |fields: Value| serde_json::from_value::<BackendRow>(fields).unwrap();
         assert_eq!(found(&[]), "there is none");
         let secret = "http://user:pass@10.0.0.1:9090/0123456789abcdef";
-        let told = found(&[
+        let described = found(&[
             row(json!({"id": 1, "url": secret, "model_version": "v1"})),
             row(json!({"id": 2, "url": "http://other:9090", "error_message": "refused"})),
             row(json!({"id": 3, "url": "nonsense"})),
         ]);
         assert_eq!(
-            told,
+            described,
             "`http://10.0.0.1:9090` answers with version `v1`, `http://other:9090` can't be reached (refused), \
              `an address that can't be read` has not answered yet"
         );

@@ -1,4 +1,4 @@
-//! How much is written to Label Studio at once, and for how long it is left alone afterwards.
+//! Pace of the writes to Label Studio: their size, and the pause after each.
 //!
 //! Its open edition stands on SQLite with one writer: whatever we write, an annotator's submit waits for.
 
@@ -40,13 +40,13 @@ const FIRST_HEAD: usize = 120;
 /// The head holds what is answered within so long at the highest speed of late: more than twice the time to the next order.
 const HEAD_LASTS: Duration = Duration::from_secs(30);
 
-/// How fast people labelled longer ago tells nothing of how fast they label now.
+/// Maximum age of a labelling speed: an older one is no measure of the present one.
 pub(super) const SPEED_KNOWN_FOR: Duration = Duration::from_secs(60);
 
 /// Tasks a second: more than one person answers. Label Studio works 50 ms for each task that it asks about, and is one process.
 const BUSY: f64 = 1.0;
 
-/// A speed is not told from less.
+/// Minimum duration over which a speed is computed.
 const SPEED_TAKES: Duration = Duration::from_secs(1);
 
 /// Fewest tasks of an order's rest that are written at once, however slow Label Studio is.
@@ -55,7 +55,7 @@ const LEAST: usize = 30;
 /// Weight of the newest measurement in the running mean.
 const NEWEST: f64 = 0.5;
 
-/// What was seen of one Label Studio's speed.
+/// Measured speed of one Label Studio.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// Seconds that a new prediction takes to be stored, among others.
@@ -76,7 +76,7 @@ impl Pace {
         highest.map_or(FIRST_HEAD, |a_second| HEAD.max((a_second * HEAD_LASTS.as_secs_f64()).ceil() as usize))
     }
 
-    /// Whether more than one person labels, where so many tasks were answered since.
+    /// Returns `true` if more than one person labels, where so many tasks were answered since.
     pub fn is_busy(tasks: usize, since: Duration) -> bool {
         Self::is_fast(speed(tasks, since))
     }
@@ -96,7 +96,7 @@ impl Pace {
         self.seconds_a_row.map_or(HEAD, |seconds| (STINT.as_secs_f64() / seconds.max(1e-6)) as usize)
     }
 
-    /// How rows are brought up to date where that takes so many requests.
+    /// Way of bringing rows up to date where that takes so many requests.
     pub fn turn(&self, requests: usize) -> Turn {
         let seconds = requests as f64 * self.seconds_a_request.unwrap_or_default() / CHANGES_AT_ONCE as f64;
         if seconds > LONGEST_CHANGE.as_secs_f64() { Turn::Many } else { Turn::Two }
@@ -119,7 +119,7 @@ impl Pace {
         note(&mut self.seconds_a_request, took, requests);
     }
 
-    /// How long Label Studio is left alone after it worked for us.
+    /// Time for which Label Studio is left alone after it worked for us.
     pub fn pause(worked: Duration, is_busy: bool) -> Duration {
         let least = if is_busy { BUSY_CADENCE.saturating_sub(worked) } else { Duration::ZERO };
         (worked * (SHARE - 1)).min(LONGEST_PAUSE).max(least)

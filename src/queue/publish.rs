@@ -1,18 +1,17 @@
-//! Keeps Label Studio's queue in the order of the newest version.
+//! Publishing of orders: Label Studio's queue follows the newest version.
 //!
 //! An order that was begun is written to its end; the newest version is next, and those between are left out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::fill::config_of;
-use super::write::{Due, Writer};
-use super::{Queue, QueueError, QueueOrder, Ranked, WriteBack, lock};
-use crate::domain::ids::{ProjectId, TaskId};
-use crate::ranking::{SCORE_STEP, certainty_scores};
+use super::writer::{Due, Writer};
+use super::{Publisher, Queue, QueueError, WriteBack, lock};
+use crate::domain::ids::ProjectId;
+use crate::pool::PoolError;
 use crate::storage::Project;
 
 /// Most tasks whose places, written as scores, stay below 0.001: the lowest probability that a live prediction of at most a
@@ -31,7 +30,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// better though the order stays.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Queue {
+impl Publisher {
+    pub(super) fn queue(&self) -> Queue {
+        Queue(Arc::clone(&self.0))
+    }
+
     /// Keeps Label Studio's queue in the order of the version that serves, until `stop`.
     pub async fn keep_published(&self, stop: CancellationToken) {
         if !self.keeps_order() {
@@ -42,6 +45,8 @@ impl Queue {
             let Some(pause) = stop.run_until_cancelled(self.publish_all(&mut writers)).await else { return };
             tokio::select! {
                 () = self.0.publish.notified() => {}
+                // The first order of a project without labels waits for its pool.
+                () = self.0.pool.filled() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
@@ -67,9 +72,13 @@ impl Queue {
             }
         };
         for project in projects {
-            let (Some(name), Ok(config)) = (&project.queue_version, config_of(&project)) else { continue };
+            let (Some(name), Ok(config)) = (&project.queue_version, self.0.pool.config_of(&project)) else {
+                continue;
+            };
             match self.0.models.announced_as(project.id, name, &config).await {
-                Ok(announced) => drop(self.0.models.announce(project.id, announced)),
+                Ok(announced) => {
+                    self.0.models.announce(project.id, announced);
+                }
                 Err(error) => {
                     tracing::warn!(project = %project.id, version = name, %error,
                         "the version of Label Studio's order can't be read, the newest is told");
@@ -104,11 +113,12 @@ impl Queue {
     async fn publish_noting(&self, project: &Project, writer: &mut Writer) -> Option<Duration> {
         match self.publish(project, writer).await {
             Ok(worked) => {
-                (writer.failures, writer.failing_since) = (0, None);
+                writer.failures = 0;
+                writer.failing_since = None;
                 self.note(project.id, |log| log.problem = None);
                 worked.map(|worked| writer.pause(worked))
             }
-            Err(QueueError::NoHead { .. }) => None,
+            Err(QueueError::Pool(PoolError::NoHead { .. })) => None,
             Err(error) => {
                 self.note_failure(project.id, writer, &error);
                 Some(LONGEST_PAUSE.min(FIRST_RETRY * 2_u32.pow(writer.failures.min(8) - 1)))
@@ -120,7 +130,7 @@ impl Queue {
         writer.failures += 1;
         writer.forget_seen();
         metrics::counter!("weathervane_queue_failures_total").increment(1);
-        let known = self.problem(project);
+        let known = self.queue().problem(project);
         self.note(project, |log| {
             log.failed += 1;
             log.problem = Some(error.to_string());
@@ -137,9 +147,9 @@ impl Queue {
     /// Writes what is due of a project's queue; gives how long Label Studio worked, `None` where nothing was due.
     async fn publish(&self, project: &Project, writer: &mut Writer) -> Result<Option<Duration>, QueueError> {
         let id = project.id;
-        let config = config_of(project)?;
+        let config = self.0.pool.config_of(project)?;
         let version = self.0.models.serving(id, &config).version;
-        let events = self.events(id);
+        let events = self.0.pool.events(id);
         let due = match writer.due(project, &version, events) {
             Due::Look if self.runs_out(project, writer, events).await? => Due::Order,
             due => due,
@@ -169,7 +179,7 @@ impl Queue {
 
     /// There is something to rank; a first order waits for the whole pool.
     async fn is_ready(&self, project: &Project) -> Result<bool, QueueError> {
-        let progress = self.progress(project.id).await?;
+        let progress = self.0.pool.progress(project.id).await?;
         let is_full = progress.embedded + progress.failed >= progress.tasks;
         Ok(progress.embedded > 0 && (project.queue_version.is_some() || is_full))
     }
@@ -179,8 +189,9 @@ impl Queue {
         project: &Project,
         writer: &mut Writer,
     ) -> Result<(usize, Duration), QueueError> {
-        let mut ranking = self.rank(project.id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
-        if config_of(project)?.asks_about_regions() {
+        let mut ranking =
+            self.queue().rank(project.id, None, self.0.policy.tasks.min(MAX_QUEUE_TASKS)).await?;
+        if self.0.pool.config_of(project)?.asks_about_regions() {
             // Label Studio asks nothing about a task that has a row of the order, so that its regions would get no answer.
             ranking.tasks.clear();
         }
@@ -195,28 +206,14 @@ impl Queue {
     }
 }
 
-/// The ranking's tasks as Label Studio imports them under the name of an order: the score carries the order, that of each
-/// region the probability.
-pub(super) fn predictions(ranked: &[Ranked], name: &str, order: QueueOrder) -> Vec<(TaskId, Value)> {
-    let scores: Vec<f64> = match order {
-        QueueOrder::Rank => (1..=ranked.len()).map(|place| place as f64 * SCORE_STEP).collect(),
-        QueueOrder::Certainty => {
-            // Where nothing is predicted nothing is certain.
-            let certainty = |ranked: &Ranked| ranked.prediction.as_ref().map_or(0.0, |told| told.score);
-            certainty_scores(&ranked.iter().map(certainty).collect::<Vec<_>>())
-        }
-    };
-    ranked.iter().zip(scores).map(|(ranked, score)| (ranked.task, prediction(ranked, score, name))).collect()
-}
-
-fn prediction(ranked: &Ranked, score: f64, version: &str) -> Value {
-    let result = ranked.prediction.as_ref().map_or(&[][..], |prediction| &prediction.result);
-    json!({"task": ranked.task, "result": result, "score": score, "model_version": version})
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::domain::ids::TaskId;
+    use crate::queue::writer::predictions;
+    use crate::queue::{QueueOrder, Ranked};
 
     fn ranked(task: i64, certainty: Option<f64>) -> Ranked {
         let prediction = certainty.map(|certainty| {
@@ -255,9 +252,9 @@ mod tests {
     #[test]
     fn scores_read_as_certainty_where_that_is_wanted_and_a_task_without_a_prediction_is_first() {
         let tasks = || vec![ranked(7, Some(0.415)), ranked(8, Some(0.29)), ranked(9, None)];
-        let told: Vec<String> =
+        let formatted: Vec<String> =
             scores(tasks(), QueueOrder::Certainty).iter().map(|score| format!("{score:.6}")).collect();
-        assert_eq!(told, ["0.410001", "0.290002", "0.000003"]);
+        assert_eq!(formatted, ["0.410001", "0.290002", "0.000003"]);
         assert_eq!(scores(tasks(), QueueOrder::Rank), [1e-6, 2e-6, 3e-6]);
         let rows = predictions(&tasks(), "untrained", QueueOrder::Certainty);
         assert_eq!((&rows[2].1["result"], &rows[2].1["model_version"]), (&json!([]), &json!("untrained")));

@@ -16,7 +16,7 @@ const ROWS: usize = 2;
 /// Rows that it gets where Label Studio is slow to change them: opened in the Data Manager, it shows as many tabs.
 const MOST_ROWS: usize = 12;
 
-/// How rows are brought up to date.
+/// Way of bringing rows up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Two rows take turns.
@@ -25,20 +25,20 @@ pub(super) enum Turn {
     Many,
 }
 
-/// What is known of the rows since the start of this process.
+/// Known rows of each task since the start of this process.
 #[derive(Debug, Default)]
 pub(super) struct Rows(HashMap<TaskId, TaskRows>);
 
 #[derive(Debug, Default)]
 struct TaskRows {
-    /// New rows it was given.
+    /// Number of new rows it was given.
     made: usize,
     /// All of ours, where they were asked for since the last one was made.
     listed: Option<Vec<PredictionRow>>,
 }
 
 impl Rows {
-    /// Whether a task has its rows, so that one of them is to be changed.
+    /// Returns `true` if a task has its rows, so that one of them is to be changed.
     pub fn has_enough(&self, task: TaskId, turn: Turn) -> bool {
         let enough = match turn {
             Turn::Two => ROWS,
@@ -53,7 +53,7 @@ impl Rows {
         theirs.map(|task| if self.are_listed(task) { 1 } else { 2 }).sum()
     }
 
-    /// Whether the ids of a task's rows are known.
+    /// Returns `true` if the ids of a task's rows are known.
     pub fn are_listed(&self, task: TaskId) -> bool {
         self.0.get(&task).is_some_and(|rows| rows.listed.is_some())
     }
@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn two_rows_take_turns_and_the_one_in_force_is_never_touched() {
-        let (task, mut rows) = (TaskId(7), Rows::default());
+        let task = TaskId(7);
+        let mut rows = Rows::default();
         assert!(!rows.has_enough(task, Turn::Two));
         rows.made(task);
         rows.made(task);

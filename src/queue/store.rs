@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::pace::CHANGES_AT_ONCE;
 use super::rows::Rows;
-use super::write::Writer;
-use super::{Queue, QueueError};
+use super::writer::Writer;
+use super::{Publisher, QueueError};
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::labelstudio::{LabelStudioError, PredictionRow};
 use crate::models::published_name;
 use crate::storage::Project;
 
-impl Queue {
+impl Publisher {
     /// Stores predictions: new rows many in a request, and those of tasks that have theirs one by one.
     pub(super) async fn store(
         &self,
@@ -112,7 +112,7 @@ impl Queue {
         match self.0.label_studio.import_predictions(project, rows).await {
             Err(LabelStudioError::Status { status: 400, answer, .. }) => {
                 tracing::warn!(%project, answer, "predictions refused, looking for deleted tasks");
-                self.list_project(project).await?;
+                self.0.pool.list_project(project).await?;
                 let states = self.0.storage.task_states(project).await?;
                 let left = predictions.into_iter().filter(|(task, _)| states.contains_key(task));
                 let left = left.map(|(_, prediction)| prediction).collect();

@@ -1,9 +1,10 @@
-//! BADGE: images whose labels would move the head far, and in different directions.
+//! BADGE (Ash et al. 2020): images whose labels would move the head far, and in different directions.
 
 use super::HeadView;
-use super::batch::Chooser;
-use super::cloud::{Points, dot};
-use super::random::Random;
+use super::batch::QueryStrategy;
+use crate::matrix::Matrix;
+use crate::matrix::SplitMix64;
+use crate::matrix::dot;
 
 /// k-means++ (Arthur & Vassilvitskii 2007) on the gradients `g(x) = q (x) x` that the head's last layer would get from
 /// its own answer, `q = p - onehot(answer)` (Ash et al. 2020): the first row is the one with the longest gradient, each
@@ -13,26 +14,26 @@ use super::random::Random;
 ///
 /// `g` is never built: `<g, g'> = <q, q'> <x, x'>`. Cost for n rows of d numbers, C classes, b picks: n b (C + d).
 pub(super) struct Badge<'a> {
-    points: &'a Points,
+    points: &'a Matrix,
     /// `n x classes` of all heads together.
-    residuals: Points,
+    residuals: Matrix,
     /// Squared length of each row's gradient.
     squares: Vec<f32>,
     /// Squared distance of each row's gradient to the nearest chosen one; `None` before the first.
     nearest: Option<Vec<f32>>,
-    random: Random,
+    random: SplitMix64,
 }
 
 impl<'a> Badge<'a> {
-    pub(super) fn new(points: &'a Points, heads: &[HeadView<'_>], seed: u64) -> Self {
+    pub(super) fn new(points: &'a Matrix, heads: &[HeadView<'_>], seed: u64) -> Self {
         let residuals = residuals(heads, points.len());
         let squares = (0..points.len()).map(|row| residuals.square(row) * points.square(row)).collect();
-        Self { points, residuals, squares, nearest: None, random: Random::new(!seed) }
+        Self { points, residuals, squares, nearest: None, random: SplitMix64::new(!seed) }
     }
 }
 
-impl Chooser for Badge<'_> {
-    fn best(&mut self, open: &[bool]) -> Option<(usize, f32)> {
+impl QueryStrategy for Badge<'_> {
+    fn next(&mut self, open: &[bool]) -> Option<(usize, f32)> {
         let scores = self.nearest.as_ref().unwrap_or(&self.squares);
         let rows = || (0..open.len()).filter(|&row| open[row]);
         let total: f64 = rows().map(|row| f64::from(scores[row])).sum();
@@ -50,8 +51,10 @@ impl Chooser for Badge<'_> {
         row.map(|row| (row, scores[row]))
     }
 
-    fn joined(&mut self, row: usize) {
-        let (residual, point, square) = (self.residuals.row(row), self.points.row(row), self.squares[row]);
+    fn selected(&mut self, row: usize) {
+        let residual = self.residuals.row(row);
+        let point = self.points.row(row);
+        let square = self.squares[row];
         let to_row = (0..self.points.len()).map(|other| {
             let product = dot(self.residuals.row(other), residual) * dot(self.points.row(other), point);
             (self.squares[other] + square - 2.0 * product).max(0.0)
@@ -64,7 +67,7 @@ impl Chooser for Badge<'_> {
 }
 
 /// `q` of every row.
-fn residuals(heads: &[HeadView<'_>], n: usize) -> Points {
+fn residuals(heads: &[HeadView<'_>], n: usize) -> Matrix {
     let dim = heads.iter().map(|head| head.classes).sum();
     let mut values = vec![0.0; n * dim];
     let mut start = 0;
@@ -82,5 +85,5 @@ fn residuals(heads: &[HeadView<'_>], n: usize) -> Points {
         }
         start += head.classes;
     }
-    Points { dim, values }
+    Matrix { dim, values }
 }

@@ -1,7 +1,8 @@
-//! Cluster-Margin: the least certain images, spread over clusters.
+//! Cluster-Margin (Citovsky et al. 2021): the least certain images, spread over clusters.
 
 use super::batch::Ordered;
-use super::cloud::{Points, Targets, distances};
+use super::points::{Targets, distances};
+use crate::matrix::Matrix;
 
 /// Uncertain rows taken into the clustering, a multiple of the batch (Citovsky 2021, section 5: 10), and at most: their
 /// distances are kept as a matrix.
@@ -13,9 +14,9 @@ const MAX_CANDIDATES: usize = 2000;
 /// pool once; clustering the candidates alone keeps the cost at (10 count)² d, 2,000² d at most.
 ///
 /// After the candidates follow the other rows by their doubt.
-pub(super) fn cluster_margin(points: &Points, doubts: &[f32], count: usize) -> Ordered {
+pub(super) fn cluster_margin(points: &Matrix, uncertainties: &[f32], count: usize) -> Ordered {
     let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|a, b| doubts[*b].total_cmp(&doubts[*a]));
+    order.sort_by(|a, b| uncertainties[*b].total_cmp(&uncertainties[*a]));
     let candidates = (CANDIDATES * count).min(MAX_CANDIDATES).min(order.len());
     let rest = order.split_off(candidates);
     let of = average_linkage(&points.select(&order), count);
@@ -24,12 +25,12 @@ pub(super) fn cluster_margin(points: &Points, doubts: &[f32], count: usize) -> O
     clusters.sort_by_key(Vec::len);
     let longest = clusters.last().map_or(0, Vec::len);
     let in_turn = (0..longest).flat_map(|round| clusters.iter().filter_map(move |rows| rows.get(round)));
-    Ordered::new(in_turn.chain(&rest).map(|&row| (row, doubts[row])).collect())
+    Ordered::new(in_turn.chain(&rest).map(|&row| (row, uncertainties[row])).collect())
 }
 
 /// Cluster of each point when `count` are left: the two clusters with the least mean distance between their points are
 /// merged, again and again. By chains of nearest neighbours (Murtagh 1983), n² in time and memory.
-pub(super) fn average_linkage(points: &Points, count: usize) -> Vec<usize> {
+pub(super) fn average_linkage(points: &Matrix, count: usize) -> Vec<usize> {
     let n = points.len();
     let mut between = vec![0.0_f32; n * n];
     distances(points, &Targets::new(points.clone()), |row, line| {
@@ -54,9 +55,11 @@ pub(super) fn average_linkage(points: &Points, count: usize) -> Vec<usize> {
             continue;
         }
         chain.truncate(chain.len() - 2);
-        let (kept, gone) = (last.min(next), last.max(next));
+        let kept = last.min(next);
+        let gone = last.max(next);
         merges.push((between[kept * n + gone], kept, gone));
-        let (a, b) = (sizes[kept], sizes[gone]);
+        let a = sizes[kept];
+        let b = sizes[gone];
         for other in 0..n {
             let mean = (a * between[kept * n + other] + b * between[gone * n + other]) / (a + b);
             between[kept * n + other] = mean;
@@ -70,7 +73,8 @@ pub(super) fn average_linkage(points: &Points, count: usize) -> Vec<usize> {
     merges.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut of: Vec<usize> = (0..n).collect();
     for &(_, kept, gone) in merges.iter().take(n.saturating_sub(count.max(1))) {
-        let (kept, gone) = (root(&of, kept), root(&of, gone));
+        let kept = root(&of, kept);
+        let gone = root(&of, gone);
         of[kept.max(gone)] = kept.min(gone);
     }
     (0..n).map(|row| root(&of, row)).collect()

@@ -1,11 +1,12 @@
-//! How many open images a pick stands for.
+//! Number of open images that a pick stands for.
 
-use super::cloud::{Points, Targets, distances};
-use super::herding::squared_width;
-use super::random::Random;
+use super::kernel::squared_width;
+use super::points::{Targets, distances};
+use crate::matrix::Matrix;
+use crate::matrix::SplitMix64;
 
-/// Open rows that are looked at, at most; in larger pools the number is estimated from so many, drawn by chance.
-const LOOKED_AT: usize = 10_000;
+/// Open rows that are compared, at most; in larger pools the number is estimated from so many, drawn by chance.
+const SAMPLED_ROWS: usize = 10_000;
 
 /// Rows the reach is measured on at most, as the width of herding's kernel is.
 const WIDTH_ROWS: usize = 1000;
@@ -13,16 +14,16 @@ const WIDTH_ROWS: usize = 1000;
 /// Rows named of those a pick stands for: what fits beside it.
 const NAMED: usize = 3;
 
-/// How far a pick reaches, of herding's squared width: at the whole of it photographs no longer look alike.
+/// Squared reach of a pick, in herding's squared widths: at a whole width photographs no longer look alike.
 const REACH: f32 = 0.5;
 
-/// What a pick stands for: the open images within half the squared width of herding's kernel that are not a pick before it, and that
-/// no pick before it stands for. So the numbers of a batch don't depend on how many were asked for.
+/// Images that a pick stands for: the open images within half the squared width of herding's kernel that are not a pick
+/// before it, and that no pick before it stands for. So the numbers of a batch don't depend on its size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// How many, the pick itself left out.
+    /// Number of them, the pick itself left out.
     pub images: usize,
-    /// Whether the number is an estimate from a part of the pool.
+    /// `true` if the number is an estimate from a part of the pool.
     pub estimated: bool,
     /// The nearest of them, at most three: rows of the unlabelled points.
     pub alike: Vec<usize>,
@@ -31,21 +32,22 @@ pub struct Reach {
 /// The reach of each of `picks`, rows of `points`, in their order.
 ///
 /// Cost for b picks and points of d numbers: min(n, 10,000) b d + 1,000² d.
-pub(super) fn reaches(points: &Points, picks: &[usize], seed: u64) -> Vec<Reach> {
+pub(super) fn reaches(points: &Matrix, picks: &[usize], seed: u64) -> Vec<Reach> {
     let n = points.len();
     if picks.is_empty() {
         return Vec::new();
     }
     // A third stream beside those of the batch and of its strategy.
-    let mut random = Random::new(seed.rotate_left(32));
+    let mut random = SplitMix64::new(seed.rotate_left(32));
     let width = REACH * squared_width(&points.select(&random.sample(n, WIDTH_ROWS)));
-    let estimated = n > LOOKED_AT;
-    let rows: Vec<usize> = if estimated { random.sample(n, LOOKED_AT) } else { (0..n).collect() };
+    let estimated = n > SAMPLED_ROWS;
+    let rows: Vec<usize> = if estimated { random.sample(n, SAMPLED_ROWS) } else { (0..n).collect() };
     let share = rows.len() as f64 / n as f64;
     let mut is_taken = vec![false; rows.len()];
     let mut reaches = Vec::with_capacity(picks.len());
     distances(&points.select(picks), &Targets::new(points.select(&rows)), |pick, line| {
-        let (mut count, mut nearest) = (0_usize, Vec::with_capacity(NAMED + 1));
+        let mut count = 0_usize;
+        let mut nearest = Vec::with_capacity(NAMED + 1);
         for (place, &distance) in line.iter().enumerate() {
             if distance > width || is_taken[place] {
                 continue;
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     /// So many rows at each of some places around a circle, in turn: closer than the least width of the kernel.
-    fn heaps(sizes: &[usize]) -> Points {
+    fn heaps(sizes: &[usize]) -> Matrix {
         let mut values = Vec::new();
         for (heap, &size) in sizes.iter().enumerate() {
             for row in 0..size {
@@ -79,7 +81,7 @@ mod tests {
                 values.extend([angle.cos(), angle.sin()]);
             }
         }
-        Points { dim: 2, values }
+        Matrix { dim: 2, values }
     }
 
     #[test]
@@ -102,7 +104,7 @@ mod tests {
         assert!(found.iter().all(|reach| reach.estimated && reach.alike.len() == 3), "{found:?}");
         // So full a heap is wider than the reach.
         assert!(found[0].images > 100 && found[0].images < 20_000, "{found:?}");
-        assert!(reaches(&points, &[], 1).is_empty() && reaches(&Points::default(), &[], 1).is_empty());
+        assert!(reaches(&points, &[], 1).is_empty() && reaches(&Matrix::default(), &[], 1).is_empty());
     }
 
     #[test]

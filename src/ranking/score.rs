@@ -1,6 +1,6 @@
-//! Scores by which Label Studio serves a ranking: it takes the lowest first, and shows each as a certainty.
+//! Acquisition scores as Label Studio serves them: it takes the lowest first, and shows each as a certainty.
 
-/// Certainties are told apart in whole percents; within one the ranking decides, and with it diversity.
+/// Certainties are distinguished in whole percents; within one the ranking decides, and with it diversity.
 const LEVELS: f64 = 100.0;
 
 /// 0.29 times a hundred is a little less than 29.

@@ -5,12 +5,13 @@ use faer::linalg::solvers::SelfAdjointEigen;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
-use super::cloud::{Points, dot};
-use super::random::Random;
-use crate::model::{Features, Group};
+use crate::matrix::Matrix;
+use crate::matrix::SplitMix64;
+use crate::matrix::dot;
+use crate::model::Group;
 
 /// Numbers a point has at most. On the weather photographs 32, 64 and 128 choose equally good labels, and 64 tells
-/// near-copies from strangers best (docs/adr/0006-ranking.md).
+/// near-duplicates from strangers best (docs/adr/0006-ranking.md).
 pub const DIM: usize = 64;
 
 /// Rows the space is learnt from at most, taken evenly from the sample: 64 axes are known well from 4,096.
@@ -45,7 +46,7 @@ impl Space {
     /// groups' widths count for nothing.
     ///
     /// Cost: 14 passes over at most 4,096 rows times 80 axes.
-    pub fn fit(sample: &Features, groups: &[Group]) -> Self {
+    pub fn fit(sample: &Matrix, groups: &[Group]) -> Self {
         let columns = sample.dim;
         let finite: Vec<&[f32]> =
             sample.rows().filter(|row| row.iter().all(|value| value.is_finite())).collect();
@@ -74,7 +75,7 @@ impl Space {
 
     /// Embeddings as points, one for each row and in their order. A row that is not finite, or has no share in any
     /// axis, becomes zero. Spread over the current rayon pool. Cost: rows x columns x dim.
-    pub fn project(&self, features: &Features) -> Points {
+    pub fn project(&self, features: &Matrix) -> Matrix {
         let columns = self.mean.len();
         let mut values = vec![0.0; features.len() * self.dim];
         if features.dim == columns && columns > 0 {
@@ -94,7 +95,7 @@ impl Space {
                     points.chunks_exact_mut(self.dim).for_each(to_unit);
                 });
         }
-        Points { dim: self.dim, values }
+        Matrix { dim: self.dim, values }
     }
 }
 
@@ -147,7 +148,7 @@ fn principal_axes(rows: &[f32], columns: usize) -> Mat<f32> {
         return Mat::zeros(columns, 1);
     }
     let rows = MatRef::from_row_major_slice(rows, count, columns);
-    let mut random = Random::new(0);
+    let mut random = SplitMix64::new(0);
     let mut basis = Mat::from_fn(columns, tried, |_, _| (random.unit() - 0.5) as f32);
     for _ in 0..PASSES {
         basis = (rows.transpose() * (rows * &basis)).qr().compute_thin_Q();
@@ -201,7 +202,7 @@ mod tests {
         /// With as many axes as rows can span, nothing is lost: cosines are those of the standardised rows.
         #[test]
         fn cosines_are_those_of_standardised_rows(sample in vec(vec(-1.0..1.0_f64, 20), 3..=12)) {
-            let features = Features { dim: 20, values: sample.iter().flatten().map(|&x| x as f32).collect() };
+            let features = Matrix { dim: 20, values: sample.iter().flatten().map(|&x| x as f32).collect() };
             let space = Space::fit(&features, &[group(4), group(16)]);
             prop_assert!(space.dim() < sample.len());
             let points = space.project(&features);
@@ -209,7 +210,8 @@ mod tests {
             let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             for a in 0..rows.len() {
                 for b in 0..rows.len() {
-                    let (x, y) = (&rows[a], &rows[b]);
+                    let x = &rows[a];
+                    let y = &rows[b];
                     let cosine = product(x, y) / (product(x, x) * product(y, y)).sqrt();
                     prop_assert!((f64::from(dot(points.row(a), points.row(b))) - cosine).abs() < 1e-3);
                 }
@@ -220,7 +222,7 @@ mod tests {
     #[test]
     fn the_strongest_axes_are_kept() {
         // A hundred columns share three causes, under noise of a twentieth.
-        let mut random = Random::new(5);
+        let mut random = SplitMix64::new(5);
         let mut number = || random.unit() as f32 - 0.5;
         let causes: Vec<f32> = (0..300).map(|_| number()).collect();
         let values: Vec<f32> = (0..400)
@@ -231,7 +233,7 @@ mod tests {
                 (0..100).map(|c| of(c) + 0.02 * number()).collect::<Vec<_>>()
             })
             .collect();
-        let features = Features { dim: 100, values };
+        let features = Matrix { dim: 100, values };
         let whole = Space::fit(&features, &[group(100)]).project(&features);
         assert_eq!(whole.dim, DIM);
         let strongest = |row: usize| whole.row(row)[..3].iter().map(|value| value * value).sum::<f32>();
@@ -241,16 +243,14 @@ mod tests {
 
     #[test]
     fn rows_that_say_nothing_are_zero() {
-        let features = Features {
-            dim: 2,
-            values: vec![1.0, 7.0, 3.0, 7.0, 2.0, 7.0, f32::NAN, 7.0, f32::INFINITY, 0.0],
-        };
+        let features =
+            Matrix { dim: 2, values: vec![1.0, 7.0, 3.0, 7.0, 2.0, 7.0, f32::NAN, 7.0, f32::INFINITY, 0.0] };
         let points = Space::fit(&features, &[group(2)]).project(&features);
         assert_eq!(points.dim, 1);
         assert_eq!(points.values[0], -points.values[1]);
         assert_eq!(points.values[0].abs(), 1.0);
         assert_eq!(points.values[2..], [0.0; 3], "the mean, and what is not finite");
-        for sample in [Features::default(), Features { dim: 2, values: vec![4.0; 6] }] {
+        for sample in [Matrix::default(), Matrix { dim: 2, values: vec![4.0; 6] }] {
             let space = Space::fit(&sample, &[group(2)]);
             assert_eq!(space.project(&sample).values, vec![0.0; sample.len()]);
             assert_eq!(space.project(&features).values.len(), features.len());

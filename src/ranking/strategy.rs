@@ -1,9 +1,11 @@
-//! The ways to choose, and their names.
+//! Query strategies and their names.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How to choose what to label next. Formulas, sources and costs stand with the functions that do it.
+use super::tcm;
+
+/// Query strategy: the rule that chooses the images to label next. Formulas, sources and costs stand with the functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// A uniform sample. Cost: n.
@@ -34,9 +36,6 @@ pub enum Strategy {
     Tcm,
 }
 
-/// Batches that `Tcm` chooses by `TypiClust`.
-const TCM_ROUNDS: usize = 2;
-
 impl Strategy {
     pub const ALL: [Self; 13] = [
         Self::Random,
@@ -60,7 +59,7 @@ impl Strategy {
     /// With a model.
     pub const DEFAULT: Self = Self::UHerding;
 
-    /// What settings and requests call it.
+    /// Its name in settings and requests.
     pub fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
@@ -79,7 +78,7 @@ impl Strategy {
         }
     }
 
-    /// Whether it says nothing without probabilities.
+    /// Returns `true` if it needs probabilities.
     pub fn needs_model(self) -> bool {
         match self {
             Self::LeastConfidence | Self::Margin | Self::Entropy => true,
@@ -92,7 +91,7 @@ impl Strategy {
 }
 
 impl Strategy {
-    /// Whether it looks at where images lie, so that what a pick stands for is a reason.
+    /// Returns `true` if it compares where images lie, so that the images a pick stands for are a reason.
     pub(super) fn seeks_diversity(self) -> bool {
         !matches!(self, Self::Random | Self::LeastConfidence | Self::Margin | Self::Entropy)
     }
@@ -108,8 +107,7 @@ impl Strategy {
     /// The strategy that does the work: `Tcm`'s turn, and [`Strategy::COLD`] for one that lacks the model it needs.
     pub(super) fn now(self, has_model: bool, labelled: usize, count: usize) -> Self {
         match self {
-            Self::Tcm if has_model && labelled >= count.saturating_mul(TCM_ROUNDS) => Self::Margin,
-            Self::Tcm => Self::TypiClust,
+            Self::Tcm => tcm::turn(has_model, labelled, count),
             _ if self.needs_model() && !has_model => Self::COLD,
             _ => self,
         }

@@ -1,7 +1,8 @@
-//! What holds for every strategy; `brute` has what each of them chooses, computed the slow way.
+//! Properties of every strategy; `brute` has the choice of each of them, computed the slow way.
 
 mod brute;
 
+use crate::matrix::Matrix;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::Strategy as Generator;
@@ -19,12 +20,12 @@ fn fine(n: impl Into<proptest::collection::SizeRange>) -> impl Generator<Value =
 }
 
 /// Rows scaled to length one.
-fn unit(rows: &[[f32; 3]]) -> Points {
+fn unit(rows: &[[f32; 3]]) -> Matrix {
     let scaled = rows.iter().flat_map(|row| {
         let length = row.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-9);
         row.map(|value| value / length)
     });
-    Points { dim: 3, values: scaled.collect() }
+    Matrix { dim: 3, values: scaled.collect() }
 }
 
 /// Probabilities that sum to one, for each of `n` images.
@@ -56,14 +57,15 @@ proptest! {
         (classes, multiple, heads) in (1..=4_usize, any::<bool>(), 0..=2_usize),
         (count, seed, random_share, damaged) in (0..=15_usize, any::<u64>(), 0.0..=1.0_f32, 0..100_usize),
     ) {
-        let (mut unlabelled, labelled) = (unit(&unlabelled), unit(&labelled));
+        let mut unlabelled = unit(&unlabelled);
+        let labelled = unit(&labelled);
         let n = unlabelled.len();
         if let Some(value) = unlabelled.values.get_mut(damaged) {
             *value = f32::NAN;
         }
         let head = HeadView { classes, multiple, probabilities: &raw[..n * classes] };
         let heads = vec![head; heads];
-        let pool = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
+        let pool = Candidates { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
         let options = Options { random_share, ..Options::new(count, seed) };
         for strategy in Strategy::ALL {
             let picks = rank(&pool, strategy, &options);
@@ -84,11 +86,12 @@ proptest! {
         raw in vec(0.01..1.0_f32, 24),
         (count, seed) in (1..=12_usize, any::<u64>()),
     ) {
-        let (unlabelled, labelled) = (unit(&unlabelled), unit(&labelled));
+        let unlabelled = unit(&unlabelled);
+        let labelled = unit(&labelled);
         let n = unlabelled.len();
         let probabilities = shares(&raw, 2, n);
         let heads = [HeadView { classes: 2, multiple: false, probabilities: &probabilities }];
-        let pool = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
+        let pool = Candidates { unlabelled: &unlabelled, labelled: &labelled, heads: &heads };
         let options = Options { random_share: 0.0, ..Options::new(count, seed) };
         for strategy in Strategy::ALL {
             let picks = rows(&rank(&pool, strategy, &options));
@@ -114,13 +117,13 @@ proptest! {
         let unlabelled = unit(&unlabelled);
         let probabilities = shares(&raw, 3, 40);
         let heads = [HeadView { classes: 3, multiple: false, probabilities: &probabilities }];
-        let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &heads };
+        let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &heads };
         let options = Options { near_copy: 2.0, ..Options::new(30, seed) };
-        let drawn = random::Random::new(seed).sample(40, 3);
+        let drawn = crate::matrix::SplitMix64::new(seed).sample(40, 3);
         for strategy in Strategy::ALL {
             let picks = rank(&pool, strategy, &options);
             prop_assert_eq!(rows(&[picks[4].clone(), picks[14].clone(), picks[24].clone()]), drawn.clone());
-            let by_chance = picks.iter().filter(|pick| pick.why == Why::Random).count();
+            let by_chance = picks.iter().filter(|pick| pick.why == Reason::Random).count();
             prop_assert_eq!(by_chance, if strategy == Strategy::Random { 30 } else { 3 }, "{}", strategy);
         }
     }
@@ -129,7 +132,7 @@ proptest! {
 #[test]
 fn chance_is_fair() {
     let unlabelled = unit(&[[1.0, 0.0, 0.0]; 5]);
-    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &[] };
+    let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &[] };
     let mut first = [0; 5];
     for seed in 0..5000 {
         first[rank(&pool, Strategy::Random, &Options::new(2, seed))[0].row] += 1;
@@ -141,7 +144,7 @@ fn chance_is_fair() {
 #[test]
 fn without_a_model_a_strategy_that_needs_one_gives_way() {
     let unlabelled = unit(&[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.1, 1.0, 0.0], [0.0, 1.0, 0.1]]);
-    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &[] };
+    let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &[] };
     let cold = rank(&pool, Strategy::COLD, &Options::new(3, 1));
     assert!(!Strategy::COLD.needs_model());
     for strategy in Strategy::ALL.into_iter().filter(|strategy| strategy.needs_model()) {
@@ -157,7 +160,7 @@ fn a_pool_of_copies_larger_than_one_round_of_candidates_is_ranked() {
     let probabilities: Vec<f32> =
         (0..10_500).flat_map(|row| [0.5 + 1e-5 * row as f32, 0.5 - 1e-5 * row as f32]).collect();
     let heads = [HeadView { classes: 2, multiple: false, probabilities: &probabilities }];
-    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &heads };
+    let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &heads };
     for strategy in Strategy::ALL {
         let options = Options { random_share: 0.0, ..Options::new(300, 7) };
         let mut picks = rows(&rank(&pool, strategy, &options));
@@ -199,18 +202,18 @@ fn reasons_fit_their_picks() {
     let sure = HeadView { classes: 2, multiple: false, probabilities: &[0.9, 0.1, 1.0, 0.0] };
     let torn = HeadView { classes: 2, multiple: true, probabilities: &[0.45, 0.9, 0.0, 1.0] };
     let heads = [sure, torn];
-    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &heads };
+    let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &heads };
     let options = Options::new(2, 3);
     let why = |strategy| rank(&pool, strategy, &options).into_iter().map(|pick| pick.why).collect::<Vec<_>>();
-    let undecided = Why::Undecided { head: 1, class: 0, probability: 0.45 };
-    assert_eq!(why(Strategy::Margin), [undecided, Why::Typical]);
-    assert_eq!(why(Strategy::UHerding), [undecided, Why::Typical]);
-    assert_eq!(why(Strategy::Coral), [undecided, Why::Unlike]);
-    assert_eq!(why(Strategy::KCenter), [Why::Unlike; 2]);
-    assert_eq!(why(Strategy::Medoids), [Why::Typical; 2]);
+    let undecided = Reason::Undecided { head: 1, class: 0, probability: 0.45 };
+    assert_eq!(why(Strategy::Margin), [undecided, Reason::Typical]);
+    assert_eq!(why(Strategy::UHerding), [undecided, Reason::Typical]);
+    assert_eq!(why(Strategy::Coral), [undecided, Reason::Unlike]);
+    assert_eq!(why(Strategy::KCenter), [Reason::Unlike; 2]);
+    assert_eq!(why(Strategy::Medoids), [Reason::Typical; 2]);
     let heads = [sure];
-    let pool = Pool { heads: &heads, ..pool };
-    let between = Why::Between { head: 0, classes: [0, 1], probabilities: [0.9, 0.1] };
+    let pool = Candidates { heads: &heads, ..pool };
+    let between = Reason::Between { head: 0, classes: [0, 1], probabilities: [0.9, 0.1] };
     assert_eq!(rank(&pool, Strategy::Entropy, &options)[0].why, between);
 }
 
@@ -220,14 +223,14 @@ fn a_reason_names_how_many_open_images_a_pick_stands_for() {
         let reach = Some(Reach { images, estimated, alike: Vec::new() });
         Pick { row: 0, score: 1.0, why, reach }.reason(&[vec!["rain", "shine"]])
     };
-    let between = Why::Between { head: 0, classes: [0, 1], probabilities: [0.5, 0.4] };
-    assert_eq!(pick(Why::Typical, 14, false), "stands for 14 open images");
-    assert_eq!(pick(Why::Typical, 1, false), "stands for 1 open image");
-    assert_eq!(pick(Why::Typical, 140, true), "stands for about 140 open images");
-    assert_eq!(pick(Why::Typical, 0, false), "like no other open image");
+    let between = Reason::Between { head: 0, classes: [0, 1], probabilities: [0.5, 0.4] };
+    assert_eq!(pick(Reason::Typical, 14, false), "stands for 14 open images");
+    assert_eq!(pick(Reason::Typical, 1, false), "stands for 1 open image");
+    assert_eq!(pick(Reason::Typical, 140, true), "stands for about 140 open images");
+    assert_eq!(pick(Reason::Typical, 0, false), "like no other open image");
     assert_eq!(pick(between, 3, false), "between rain and shine: 0.50 / 0.40; stands for 3 open images");
     assert_eq!(pick(between, 0, false), "between rain and shine: 0.50 / 0.40");
-    let alone = Pick { row: 0, score: 1.0, why: Why::Random, reach: None };
+    let alone = Pick { row: 0, score: 1.0, why: Reason::Random, reach: None };
     assert_eq!(alone.reason::<&str>(&[]), "random, to keep the estimate honest");
 }
 
@@ -237,14 +240,14 @@ fn who_looks_at_where_images_lie_says_what_they_stand_for_and_chance_does_not() 
         unit(&(0..40_u8).map(|row| [f32::from(row), 1.0, f32::from(row % 7)]).collect::<Vec<_>>());
     let probabilities = [0.6, 0.4].repeat(40);
     let heads = [HeadView { classes: 2, multiple: false, probabilities: &probabilities }];
-    let pool = Pool { unlabelled: &unlabelled, labelled: &Points::default(), heads: &heads };
+    let pool = Candidates { unlabelled: &unlabelled, labelled: &Matrix::default(), heads: &heads };
     for strategy in Strategy::ALL {
         let plain = matches!(
             strategy,
             Strategy::Random | Strategy::LeastConfidence | Strategy::Margin | Strategy::Entropy
         );
         for pick in rank(&pool, strategy, &Options::new(20, 3)) {
-            let expected = !plain && pick.why != Why::Random;
+            let expected = !plain && pick.why != Reason::Random;
             assert_eq!(pick.reach.is_some(), expected, "{strategy}: {pick:?}");
         }
     }

@@ -1,8 +1,9 @@
-//! How little the heads know of an image.
+//! Uncertainty of the heads about an image: least confidence (Lewis & Gale 1994), margin (Scheffer, Decomain & Wrobel
+//! 2001) and entropy (Shannon).
 
-use super::{HeadView, Why};
+use super::{HeadView, Reason};
 
-/// How one head's doubt is measured, 0 (certain) to 1 (or 1 - 1/classes for [`Measure::LeastConfidence`]).
+/// Measure of one head's uncertainty, 0 (certain) to 1 (or 1 - 1/classes for [`Measure::LeastConfidence`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// `1 - p1`, p1 >= p2 >= ... being an image's probabilities (Lewis & Gale 1994).
@@ -19,13 +20,13 @@ pub enum Measure {
 /// then taken of the two probabilities `p` and `1 - p`, so that the margin is `1 - |2p - 1|`. Probabilities that are not
 /// finite, or missing, count as certain: a broken image would else stand at the head of every batch.
 pub fn uncertainty(heads: &[HeadView<'_>], n: usize, measure: Measure) -> Vec<f32> {
-    let mut doubts = vec![0.0; n];
+    let mut uncertainties = vec![0.0; n];
     for head in heads.iter().filter(|head| head.classes > 0) {
-        for (doubt, row) in doubts.iter_mut().zip(head.probabilities.chunks_exact(head.classes)) {
+        for (doubt, row) in uncertainties.iter_mut().zip(head.probabilities.chunks_exact(head.classes)) {
             *doubt = f32::max(*doubt, of_row(row, head.multiple, measure));
         }
     }
-    doubts
+    uncertainties
 }
 
 fn of_row(row: &[f32], multiple: bool, measure: Measure) -> f32 {
@@ -67,9 +68,9 @@ fn two_largest(row: &[f32]) -> (usize, usize) {
     (first, second)
 }
 
-/// What the head that is least certain of image `row`, by the margin, can't decide, and its doubt; `None` if every head
-/// is certain.
-pub(super) fn undecided(heads: &[HeadView<'_>], row: usize) -> Option<(f32, Why)> {
+/// Open decision of the head that is least certain of image `row`, by the margin, and its doubt; `None` if every head is
+/// certain.
+pub(super) fn undecided(heads: &[HeadView<'_>], row: usize) -> Option<(f32, Reason)> {
     let mut found = None;
     let mut most = 0.0;
     for (head, view) in heads.iter().enumerate() {
@@ -80,10 +81,10 @@ pub(super) fn undecided(heads: &[HeadView<'_>], row: usize) -> Option<(f32, Why)
             let why = if view.multiple {
                 let nearest = |a: &usize, b: &usize| (p[*a] - 0.5).abs().total_cmp(&(p[*b] - 0.5).abs());
                 let class = (0..p.len()).min_by(nearest).unwrap_or(0);
-                Why::Undecided { head, class, probability: p[class] }
+                Reason::Undecided { head, class, probability: p[class] }
             } else {
                 let (first, second) = two_largest(p);
-                Why::Between { head, classes: [first, second], probabilities: [p[first], p[second]] }
+                Reason::Between { head, classes: [first, second], probabilities: [p[first], p[second]] }
             };
             found = Some((most, why));
         }

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn labels_are_read_off_the_line_between_two_rounds() {
-        let (labels, heights) = ([30, 45, 60], [0.5, 0.75, 0.625]);
+        let labels = [30, 45, 60];
+        let heights = [0.5, 0.75, 0.625];
         assert_eq!(labels_for(0.625, &labels, &heights), Some(37.5));
         assert_eq!(labels_for(0.25, &labels, &heights), Some(30.0));
         assert_eq!(labels_for(0.875, &labels, &heights), None);

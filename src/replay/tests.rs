@@ -24,7 +24,7 @@ fn collection() -> Collection {
     let values: Vec<f32> = (0..2 * TRAIN).flat_map(point).collect();
     let group = |name: &str| Group { name: name.to_owned(), width: 2 };
     Collection {
-        features: Features { dim: 4, values },
+        features: Matrix { dim: 4, values },
         groups: vec![group("telling"), group("noise")],
         hashes: (0..2 * TRAIN).map(|row| ContentHash::new([row as u8; 32])).collect(),
         classes: CLASSES,
@@ -49,7 +49,8 @@ fn replayed(plans: &[Plan]) -> Vec<Vec<Run>> {
 }
 
 fn refused(change: impl FnOnce(&mut Collection, &mut Schedule)) -> String {
-    let (mut collection, mut schedule) = (collection(), schedule());
+    let mut collection = collection();
+    let mut schedule = schedule();
     change(&mut collection, &mut schedule);
     Replay::new(collection, schedule).err().expect("refused").to_string()
 }
@@ -71,7 +72,8 @@ fn more_labels_teach_more() {
 
 #[test]
 fn the_same_seed_picks_the_same_and_another_seed_does_not() {
-    let (once, again) = (without_seconds(replayed(&plans())), without_seconds(replayed(&plans())));
+    let once = without_seconds(replayed(&plans()));
+    let again = without_seconds(replayed(&plans()));
     assert_eq!(once, again);
     assert_ne!(once[0][0][0].picked, once[0][1][0].picked);
     assert_ne!(once[0][0][0].picked, once[0][0][1].picked);
@@ -131,7 +133,7 @@ fn picks_that_do_not_fit_are_refused() {
         (vec![rounds(0); 2], "2 seeds"),
         (vec![vec![vec![0]; 3]; 3], "seed 0, round 0: 1 rows are picked, expected 6"),
         (vec![rounds(0), rounds(0), vec![(0..6).collect()]], "seed 2, round 1: 0 rows"),
-        (vec![rounds(18); 3], "picks row 20, which is no training image or was picked before"),
+        (vec![rounds(18); 3], "picks row 20, which is not a training image or was picked before"),
         (vec![rounds(TRAIN); 3], "picks row 90"),
     ] {
         let error = replay.run(&[Plan::Picked(picks)], &|| ()).unwrap_err().to_string();

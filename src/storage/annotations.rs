@@ -26,20 +26,20 @@ pub struct AnnotationCounts {
     pub cancelled: i64,
 }
 
-/// What Label Studio's export said at one moment.
+/// Content of Label Studio's export at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
     /// Every annotation of the project, skips too.
     pub annotations: &'a [Annotation],
     /// The tasks in it.
     pub tasks: &'a [TaskRecord],
-    /// The tasks are all of the project, not only those with annotations: others are deleted.
+    /// `true` if the tasks are all of the project, not only those with annotations: others are deleted.
     pub all_tasks: bool,
-    /// When the export was asked for, Unix microseconds: what was received since then is newer than the export.
+    /// Time of the request for the export, Unix microseconds: what was received since then is newer than the export.
     pub started_at: i64,
 }
 
-/// What an export changed.
+/// Numbers of changes that an export made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Annotations that were missing here.
@@ -60,7 +60,7 @@ impl Storage {
     /// The annotations of a project that are not deleted, skips too, by id.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn annotations(&self, project: ProjectId) -> Result<Vec<Annotation>> {
         Ok(sqlx::query_as(
             "SELECT * FROM annotations WHERE project_id = $1 AND deleted_at IS NULL AND task_id IS NOT NULL
@@ -74,7 +74,7 @@ impl Storage {
     /// The annotations of the tasks `ids` that are not deleted, skips too, in no order.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn annotations_of(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<Annotation>> {
         let mut found = Vec::new();
         for list in lists(ids) {
@@ -91,10 +91,10 @@ impl Storage {
         Ok(found)
     }
 
-    /// How many answers and skips there are.
+    /// Counts the answers and the skips of a project.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn annotation_counts(&self, project: ProjectId) -> Result<AnnotationCounts> {
         let (live, cancelled) = sqlx::query_as(
             "SELECT COUNT(CASE WHEN was_cancelled = 0 THEN 1 END), COUNT(CASE WHEN was_cancelled <> 0 THEN 1 END)
@@ -110,7 +110,7 @@ impl Storage {
     /// and counts the label changes of the project on. One transaction.
     ///
     /// # Errors
-    /// When the database fails; then nothing is changed.
+    /// Returns an error if the database fails; then nothing is changed.
     pub async fn replace_from_export(
         &self,
         project: ProjectId,
@@ -160,7 +160,7 @@ async fn gone_tasks(tx: &mut Tx, project: ProjectId, export: &Export<'_>) -> Res
     Ok(gone)
 }
 
-/// What one event says about annotations and tasks.
+/// Annotations of one event, and its deletions of annotations and tasks.
 pub(super) struct Delivery<'a> {
     pub annotations: &'a [Annotation],
     pub deleted_annotations: &'a [AnnotationId],

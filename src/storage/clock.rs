@@ -13,7 +13,7 @@ impl Storage {
     /// `longest`: no lease and no wait of a job is longer. Gives the number of rows.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn mend_future(&self, now: i64, longest: Duration) -> Result<u64> {
         let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
         let latest = now.saturating_add(micros(TOLERANCE));

@@ -10,6 +10,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor};
 use url::Url;
 
+use super::engine::{Engine, SQLITE_PRAGMAS};
 use super::error::{CHECK_SERVER, StorageError};
 use super::file::DatabaseFile;
 use super::{Result, Storage, migrate};
@@ -17,10 +18,10 @@ use super::{Result, Storage, migrate};
 /// Name of the SQLite file in the data directory.
 pub const FILE_NAME: &str = "weathervane.db";
 
-/// How long a statement waits for another process that writes to the SQLite file, milliseconds.
+/// Timeout of a statement while another process writes to the SQLite file, milliseconds.
 pub const BUSY_TIMEOUT_MS: u64 = 10_000;
 
-/// How long an operation waits for a free connection.
+/// Timeout of an operation that waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Connections that read SQLite side by side; WAL lets them go on while one writes.
@@ -52,28 +53,12 @@ const POSTGRES_PARAMETERS: [&str; 16] = [
 /// Bytes of a path that may stand in a `sqlite:` URL as they are.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    Sqlite,
-    Postgres,
-}
-
-impl Engine {
-    /// On SQLite the write lock is taken at once: a transaction that reads first can't be upgraded under contention.
-    pub(super) fn begin(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN",
-        }
-    }
-}
-
 /// A database that can be opened.
 #[derive(Debug)]
 pub(super) struct Target {
     engine: Engine,
     options: AnyConnectOptions,
-    /// How messages name it: never with a password.
+    /// Name in messages: never with a password.
     shown: String,
     /// Folder to make first.
     folder: Option<PathBuf>,
@@ -225,10 +210,6 @@ impl Target {
             .connect_lazy_with(self.options.clone())
     }
 }
-
-/// Settings of every SQLite connection; the timeout is [`BUSY_TIMEOUT_MS`].
-pub(super) const SQLITE_PRAGMAS: &str =
-    "PRAGMA busy_timeout = 10000; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON";
 
 /// Says which database an error is about.
 fn name(error: StorageError, shown: &str) -> StorageError {

@@ -1,4 +1,4 @@
-//! Embeddings: what the backbone made of a picture, once for all.
+//! Embeddings: output of the backbone for each picture, computed once.
 //!
 //! Kept as IEEE half floats, little endian: half the bytes, and the rounding (a relative 2^-11) is far below what the
 //! classifier can tell. Keyed by content hash and fingerprint of the backbone, so a changed backbone never meets old rows.
@@ -22,23 +22,23 @@ const PUT_CHUNK: usize = 100;
 /// Lists read side by side: one per core of a small machine, and readers are left for others.
 const CONCURRENT_READS: usize = 2;
 
-/// What is known of a picture under one backbone.
+/// Embedding of a picture by one backbone, as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     /// As the backbone gave it, rounded to half floats.
     pub vector: Vec<f32>,
-    /// Whether a part of the picture could not be read.
+    /// `true` if a part of the picture could not be read.
     pub damaged: bool,
 }
 
-/// An embedding to be kept.
+/// An embedding to store.
 #[derive(Clone, Copy, Debug)]
 pub struct NewEmbedding<'a> {
     /// Of the picture's file.
     pub hash: ContentHash,
     /// Numbers that half floats can hold.
     pub vector: &'a [f32],
-    /// Whether a part of the picture could not be read.
+    /// `true` if a part of the picture could not be read.
     pub damaged: bool,
 }
 
@@ -46,7 +46,7 @@ impl Storage {
     /// The embeddings of `hashes` under the backbone `fingerprint`, in their order; `None` where there is none.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn embeddings(
         &self,
         hashes: &[ContentHash],
@@ -95,8 +95,8 @@ impl Storage {
     /// Keeps embeddings; one that is there already stays as it is, since the same picture and backbone give the same.
     ///
     /// # Errors
-    /// [`StorageError::Invalid`] for a value that half floats can't hold (not finite, or beyond 65504); nothing is kept
-    /// then. When the database fails.
+    /// [`StorageError::Invalid`] for a value that half floats can't hold (not finite, or beyond 65504), and then nothing is
+    /// kept; another error if the database fails.
     pub async fn put_embeddings(
         &self,
         fingerprint: &str,
@@ -134,10 +134,10 @@ impl Storage {
         Ok(tx.commit().await?)
     }
 
-    /// How many embeddings there are under the backbone `fingerprint`.
+    /// Counts the embeddings under the backbone `fingerprint`.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn embedding_count(&self, fingerprint: &str) -> Result<i64> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM embeddings WHERE fingerprint = $1")
             .bind(fingerprint.to_owned())
@@ -149,7 +149,7 @@ impl Storage {
     /// sample, since the hash has nothing to do with what is to be seen.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn sample_embeddings(
         &self,
         project: ProjectId,

@@ -1,4 +1,6 @@
-//! What can go wrong with the database, told apart by what the reader can do about it.
+//! Failures of the database, told apart by what the reader can do about them.
+
+use crate::domain::error_kind::ErrorKind;
 
 /// Failure of a storage operation.
 #[derive(Debug, thiserror::Error)]
@@ -6,17 +8,17 @@ pub enum StorageError {
     /// Nothing answers, or it is busy, full or read-only. Trying again later can help.
     #[error("database is not available: {problem}; {advice}")]
     Unavailable {
-        /// What was seen.
+        /// Description of the failure.
         problem: String,
-        /// What to do.
+        /// Advice for the reader.
         advice: &'static str,
     },
     /// The file is no database, or holds something this program can't have written.
     #[error(
-        "database is damaged: {problem}; restore a backup, or move it away and start anew: annotations come back from Label Studio's export"
+        "database is damaged: {problem}; restore a backup, or move it away and start again: annotations come back from Label Studio's export"
     )]
     Damaged {
-        /// What was seen.
+        /// Description of the damage.
         problem: String,
     },
     /// A newer version of the program has already migrated this database.
@@ -32,31 +34,44 @@ pub enum StorageError {
     /// Something of that name or number is already there.
     #[error("{what} already exists")]
     Conflict {
-        /// The thing.
+        /// Name of the thing.
         what: String,
     },
     /// The operation needs something that is not there.
     #[error("{what} does not exist")]
     Missing {
-        /// The thing.
+        /// Name of the thing.
         what: String,
     },
     /// The caller gave a value that can't be stored, or a URL that can't be read.
     #[error("{problem}")]
     Invalid {
-        /// What and why, with advice.
+        /// Description with reason and advice.
         problem: String,
     },
     /// The engine refused a statement for another reason: a fault of this program.
     #[error("database refused a statement: {problem}; please report this")]
     Refused {
-        /// The engine's words.
+        /// Message of the engine.
         problem: String,
     },
 }
 
 impl StorageError {
-    /// Whether the same call may succeed later without anybody's help.
+    /// Returns the kind of the error, by what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unavailable { .. } | Self::Damaged { .. } | Self::NewerSchema { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Missing { .. } => ErrorKind::NotFound,
+            Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::Refused { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// Returns `true` if the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
     }

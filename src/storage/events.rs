@@ -15,7 +15,7 @@ use crate::domain::ids::{AnnotationId, JobId, ProjectId, TaskId};
 /// Deletions of one transaction: a tenth of a second. More are taken in by several, so that others can write in between.
 const DELETIONS: usize = 5_000;
 
-/// An event and all it says.
+/// An event and its content.
 #[derive(Clone, Debug)]
 pub struct EventRecord {
     /// The project, as far as the event describes it.
@@ -40,7 +40,7 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// An event that says nothing but that it happened.
+    /// An event without content.
     pub fn new(project: ProjectInfo, action: impl Into<String>) -> Self {
         Self {
             project,
@@ -56,10 +56,10 @@ impl EventRecord {
     }
 }
 
-/// What an event did.
+/// Outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventOutcome {
-    /// It had been delivered before: nothing was changed.
+    /// `true` if it had been delivered before: nothing was changed.
     pub duplicate: bool,
     /// Label changes: annotations that now teach something else than before.
     pub changed: i64,
@@ -80,7 +80,7 @@ pub struct EventRow {
     pub action: String,
     /// One line for people.
     pub summary: String,
-    /// When it was received, Unix microseconds.
+    /// Time of receipt, Unix microseconds.
     pub received_at: i64,
 }
 
@@ -94,7 +94,7 @@ impl Storage {
     /// time: what a failure leaves of them is repaired by a second delivery or the next export.
     ///
     /// # Errors
-    /// When the database fails; then nothing else is changed and the event may be delivered again.
+    /// Returns an error if the database fails; then nothing else is changed and the event may be delivered again.
     pub async fn record_event(
         &self,
         event: &EventRecord,
@@ -162,7 +162,7 @@ impl Storage {
         Ok(changed)
     }
 
-    /// Whether the event was taken in before.
+    /// Returns `true` if the event was recorded before.
     async fn is_recorded(&self, event: &EventRecord) -> Result<bool> {
         if !event.dedupe {
             return Ok(false);
@@ -179,7 +179,7 @@ impl Storage {
     /// The newest events of a project, newest first.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn recent_events(&self, project: ProjectId, limit: i64) -> Result<Vec<EventRow>> {
         Ok(sqlx::query_as("SELECT * FROM events WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
             .bind(project.0)
@@ -188,11 +188,11 @@ impl Storage {
             .await?)
     }
 
-    /// Forgets events received before `before` and returns how many. A repeated delivery of a forgotten event still
+    /// Deletes events received before `before` and returns their number. A repeated delivery of a pruned event still
     /// changes no annotation: those know their own age.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn prune_events(&self, before: i64) -> Result<u64> {
         let deleted = sqlx::query("DELETE FROM events WHERE received_at < $1")
             .bind(before)
@@ -207,7 +207,7 @@ fn all_but_last<T>(deleted: &[T]) -> (&[T], &[T]) {
     deleted.split_at(deleted.len().saturating_sub(DELETIONS))
 }
 
-/// `false` when the event is already there.
+/// Returns `false` if the event is already there.
 async fn insert(tx: &mut Tx, event: &EventRecord, now: i64) -> Result<bool> {
     let inserted = sqlx::query(
         "INSERT INTO events (project_id, action, digest, summary, received_at) VALUES ($1, $2, $3, $4, $5)

@@ -10,11 +10,11 @@ use super::{Result, StorageError};
 pub(super) struct DatabaseFile {
     path: PathBuf,
     opened: Option<Identity>,
-    /// Whether it is another one, or none, now.
+    /// `true` if it is another file, or none, now.
     gone: AtomicBool,
 }
 
-/// What tells a file from others, whatever its name.
+/// Identity of a file, whatever its name: device and inode.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -45,13 +45,13 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Looks whether the file is still the one that was opened.
-    pub fn look(&self) -> Result<()> {
+    /// Compares the file with the one that was opened.
+    pub fn compare(&self) -> Result<()> {
         self.gone.store(identity(&self.path) != self.opened, Ordering::Release);
         self.check()
     }
 
-    /// What the last look saw.
+    /// Result of the last comparison.
     pub fn check(&self) -> Result<()> {
         if !self.gone.load(Ordering::Acquire) {
             return Ok(());

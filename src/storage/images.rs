@@ -1,4 +1,4 @@
-//! Which picture an address led to: so that a known address is not fetched again.
+//! Pictures by the address that led to them, so that a known address is not fetched again.
 
 use std::collections::HashMap;
 
@@ -12,17 +12,17 @@ use crate::domain::ids::{ContentHash, ProjectId};
 /// A picture that was fetched once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageRecord {
-    /// What it was.
+    /// Hash of its content.
     pub content_hash: ContentHash,
-    /// When, Unix microseconds.
+    /// Time of the fetch, Unix microseconds.
     pub fetched_at: i64,
 }
 
 impl Storage {
-    /// What each of `sources` (addresses as they stand in task data) led to, in their order; `None` where never fetched.
+    /// Records of `sources` (addresses as they stand in task data), in their order; `None` where never fetched.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn images(&self, project: ProjectId, sources: &[&str]) -> Result<Vec<Option<ImageRecord>>> {
         let keys: Vec<String> = sources.iter().map(|source| key(source)).collect();
         let wanted: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -47,10 +47,10 @@ impl Storage {
         Ok(keys.iter().map(|key| found.get(key).copied()).collect())
     }
 
-    /// Keeps what each address led to, in place of what it led to before.
+    /// Stores the picture that each address led to, in place of an earlier one.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn put_images(
         &self,
         project: ProjectId,
@@ -88,5 +88,6 @@ fn key(source: &str) -> String {
 }
 
 pub(super) fn hash(hex: &str) -> Result<ContentHash> {
-    ContentHash::from_hex(hex).ok_or_else(|| StorageError::damaged(format!("`{hex}` is no content hash")))
+    ContentHash::from_hex(hex)
+        .ok_or_else(|| StorageError::damaged(format!("`{hex}` is not a valid content hash")))
 }

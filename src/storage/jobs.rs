@@ -12,17 +12,34 @@ use crate::domain::ids::{JobId, ProjectId};
 
 pub(super) use queue::enqueue;
 
-/// A training on the labels we have.
-pub const TRAIN: &str = "train";
+/// Kind of a job: the work it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Trains on the labels we have.
+    Train,
+    /// Takes over Label Studio's export first, for labels that no webhook told of. It learns what a queued
+    /// [`JobKind::Train`] would.
+    PullAndTrain,
+}
 
-/// A training that takes over Label Studio's export first, for labels that no webhook told of. It learns what a queued
-/// [`TRAIN`] would.
-pub const PULL_AND_TRAIN: &str = "pull and train";
+impl JobKind {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::PullAndTrain => "pull and train",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Train, Self::PullAndTrain].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
 
 /// Starts of a job after which it is given up: whatever stops it that often will stop it again.
 pub const MAX_ATTEMPTS: i64 = 3;
 
-/// Where a job stands.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -67,27 +84,27 @@ pub struct Job {
     pub id: JobId,
     /// The project it is for.
     pub project: ProjectId,
-    /// What is to be done: [`TRAIN`] or [`PULL_AND_TRAIN`].
-    pub kind: String,
-    /// Why it was queued first.
+    /// Kind of its work.
+    pub kind: JobKind,
+    /// Reason for which it was queued first.
     pub reason: String,
-    /// Where it stands.
+    /// State it is in.
     pub state: JobState,
-    /// When it was queued.
+    /// Time at which it was queued.
     pub created_at: i64,
-    /// When it may start.
+    /// Earliest time of its start.
     pub not_before: i64,
-    /// Up to when further events may put it off.
+    /// Latest time to which further events may put it off.
     pub deadline: i64,
-    /// When its last attempt started.
+    /// Start of its last attempt.
     pub started_at: Option<i64>,
-    /// When it ended.
+    /// Time of its end.
     pub finished_at: Option<i64>,
-    /// Who runs it.
+    /// Owner of the lease, who runs it.
     pub lease_owner: Option<String>,
-    /// Until when, unless renewed.
+    /// End of the lease, unless renewed.
     pub lease_until: Option<i64>,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub attempts: i64,
     /// Epoch it has reached.
     pub epoch: Option<i64>,
@@ -97,18 +114,18 @@ pub struct Job {
     pub loss: Option<f64>,
     /// Number of the version it made.
     pub version: Option<i64>,
-    /// What was measured of it.
+    /// Metrics of that version.
     pub metrics: Option<Value>,
-    /// Why it failed, or why its last attempt did, or what it waits for.
+    /// Reason for its failure, or for that of its last attempt, or what it waits for.
     pub error: Option<String>,
 }
 
-/// A wish for a job.
+/// A request for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRequest {
-    /// What is to be done: [`TRAIN`] or [`PULL_AND_TRAIN`]; a project has one queued job of each kind.
-    pub kind: String,
-    /// Why, for people.
+    /// Kind of the work; a project has one queued job of each kind.
+    pub kind: JobKind,
+    /// Reason, for people.
     pub reason: String,
     /// It starts when no further request came for so long, microseconds.
     pub quiet_us: i64,
@@ -116,11 +133,11 @@ pub struct JobRequest {
     pub max_wait_us: i64,
     /// Label changes that must be pending; at least one is always needed.
     pub min_updates: i64,
-    /// Queue it whatever is pending.
+    /// `true` to queue it whatever is pending.
     pub force: bool,
 }
 
-/// How far a running job has come.
+/// Progress of a running job.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct JobProgress {
     /// Epoch reached.
@@ -135,7 +152,7 @@ impl Storage {
     /// One job.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn job(&self, id: JobId) -> Result<Option<Job>> {
         Ok(sqlx::query_as("SELECT * FROM jobs WHERE id = $1").bind(id.0).fetch_optional(&self.read).await?)
     }
@@ -143,7 +160,7 @@ impl Storage {
     /// The newest jobs of a project, newest first.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn recent_jobs(&self, project: ProjectId, limit: i64) -> Result<Vec<Job>> {
         Ok(sqlx::query_as("SELECT * FROM jobs WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
             .bind(project.0)
@@ -155,7 +172,7 @@ impl Storage {
     /// The newest jobs of all projects, newest first.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn newest_jobs(&self, limit: i64) -> Result<Vec<Job>> {
         Ok(sqlx::query_as("SELECT * FROM jobs ORDER BY id DESC LIMIT $1")
             .bind(limit.max(0))
@@ -166,7 +183,7 @@ impl Storage {
     /// All jobs that are queued or running, oldest first.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn open_jobs(&self) -> Result<Vec<Job>> {
         Ok(sqlx::query_as("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY id")
             .fetch_all(&self.read)
@@ -193,17 +210,15 @@ async fn lock(tx: &mut Tx, id: JobId) -> Result<Option<(Job, projects::Project)>
 
 impl FromRow<'_, AnyRow> for Job {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        let kind: String = row.try_get("kind")?;
         let state: String = row.try_get("state")?;
         let metrics: Option<String> = row.try_get("metrics")?;
         Ok(Self {
             id: JobId(row.try_get("id")?),
             project: ProjectId(row.try_get("project_id")?),
-            kind: row.try_get("kind")?,
+            kind: JobKind::parse(&kind).ok_or_else(|| unknown("jobs.kind", &kind))?,
             reason: row.try_get("reason")?,
-            state: JobState::parse(&state).ok_or_else(|| sqlx::Error::ColumnDecode {
-                index: "jobs.state".into(),
-                source: StorageError::invalid(format!("unknown state `{state}`")).into(),
-            })?,
+            state: JobState::parse(&state).ok_or_else(|| unknown("jobs.state", &state))?,
             created_at: row.try_get("created_at")?,
             not_before: row.try_get("not_before")?,
             deadline: row.try_get("deadline")?,
@@ -220,4 +235,10 @@ impl FromRow<'_, AnyRow> for Job {
             error: row.try_get("error")?,
         })
     }
+}
+
+/// A name that only a newer program, or nobody, wrote.
+fn unknown(column: &str, name: &str) -> sqlx::Error {
+    let source = StorageError::invalid(format!("unknown `{name}`")).into();
+    sqlx::Error::ColumnDecode { index: column.into(), source }
 }

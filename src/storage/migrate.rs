@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, Connection, Executor, SqlSafeStr};
 
-use super::connect::{Engine, SQLITE_PRAGMAS};
+use super::engine::{Engine, SQLITE_PRAGMAS};
 use super::{Result, StorageError};
 
 /// Waits between attempts to make a fresh SQLite file a WAL file, milliseconds: 4 s in all.

@@ -7,7 +7,7 @@ use super::sql::clean;
 use super::{Result, Storage, StorageError, Tx};
 use crate::domain::ids::ProjectId;
 
-/// How often `last_seen_at` is written while nothing else changes, microseconds: `/setup` comes several times a second.
+/// Interval at which `last_seen_at` is written while nothing else changes, microseconds: `/setup` comes several times a second.
 const SEEN_EVERY_US: i64 = 60_000_000;
 
 /// A project as it is stored. Times are Unix microseconds.
@@ -21,7 +21,7 @@ pub struct Project {
     pub label_config: Option<String>,
     /// Digest of the heads and classes of the label config; `None` when it has none.
     pub config_digest: Option<String>,
-    /// Why the project can't be classified; `None` when it can.
+    /// Reason why the project can't be classified; `None` when it can.
     pub problem: Option<String>,
     /// `min_annotations_to_start_training`: 0 unless the user turned training on submit on.
     pub min_annotations: Option<i64>,
@@ -29,41 +29,41 @@ pub struct Project {
     pub sampling: Option<String>,
     /// The project's `model_version` in Label Studio.
     pub model_version: Option<String>,
-    /// When Label Studio created it.
+    /// Creation time in Label Studio.
     pub ls_created_at: Option<i64>,
-    /// Label changes so far.
+    /// Number of label changes so far.
     pub updates_seen: i64,
-    /// Label changes that the newest training knew.
+    /// Number of label changes that the newest training knew.
     pub updates_trained: i64,
     /// Number of the version that serves.
     pub current_version: Option<i64>,
-    /// The version that serves stays, whatever is trained.
+    /// `true` if the version that serves stays, whatever is trained.
     pub pinned: bool,
     /// Name of the order in which Label Studio serves the tasks: its version's, with a revision where that order was
     /// written again.
     pub queue_version: Option<String>,
-    /// Whether all of that order was written.
+    /// `true` if all of that order was written.
     pub queue_complete: bool,
-    /// How its tasks are ranked; `None`: as the program does by itself.
+    /// Query strategy of its ranking; `None`: the program's own choice.
     pub strategy: Option<String>,
-    /// How those were that Label Studio serves.
+    /// Query strategy of the order that Label Studio serves.
     pub queue_strategy: Option<String>,
-    /// When it was first heard of.
+    /// Time at which it was first heard of.
     pub created_at: i64,
-    /// When it was last heard of, to the minute.
+    /// Time at which it was last heard of, to the minute.
     pub last_seen_at: i64,
-    /// When Label Studio was found to have deleted it.
+    /// Time at which Label Studio was found to have deleted it.
     pub deleted_at: Option<i64>,
 }
 
 impl Project {
-    /// Label changes that no training has seen yet.
+    /// Number of label changes that no training has seen yet.
     pub fn pending_updates(&self) -> i64 {
         self.updates_seen - self.updates_trained
     }
 }
 
-/// What one request tells of a project: what is `None` stays as it was.
+/// Fields of a project that one request holds; those that are `None` stay as they were.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProjectInfo {
     /// Label Studio's id.
@@ -78,7 +78,7 @@ pub struct ProjectInfo {
     pub sampling: Option<String>,
     /// The project's `model_version` in Label Studio.
     pub model_version: Option<String>,
-    /// When Label Studio created it, Unix microseconds.
+    /// Creation time in Label Studio, Unix microseconds.
     pub ls_created_at: Option<i64>,
 }
 
@@ -89,7 +89,7 @@ pub struct ProjectConfig {
     pub label_config: String,
     /// Digest of its heads and classes; `None` when it can't be used.
     pub digest: Option<String>,
-    /// Why it can't be used; `None` when it can.
+    /// Reason why it can't be used; `None` when it can.
     pub problem: Option<String>,
 }
 
@@ -133,10 +133,10 @@ impl ProjectInfo {
 }
 
 impl Storage {
-    /// Keeps what a request told of a project and returns all that is known. Costs one read when nothing is new.
+    /// Merges the fields of a request into a project and returns all of it. Costs one read when nothing is new.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn upsert_project(&self, info: &ProjectInfo, now: i64) -> Result<Project> {
         if let Some(known) = self.project(info.id).await?
             && info.merge_into(&known, now) == known
@@ -153,7 +153,7 @@ impl Storage {
     /// One project, also a deleted one; `None` when it was never heard of.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
         Ok(sqlx::query_as("SELECT * FROM projects WHERE id = $1")
             .bind(id.0)
@@ -164,7 +164,7 @@ impl Storage {
     /// All projects that are not deleted, by id.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn projects(&self) -> Result<Vec<Project>> {
         Ok(sqlx::query_as("SELECT * FROM projects WHERE deleted_at IS NULL ORDER BY id")
             .fetch_all(&self.read)
@@ -174,7 +174,7 @@ impl Storage {
     /// Records why the project can't be classified, or with `None` that it can.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn set_project_problem(&self, id: ProjectId, problem: Option<&str>) -> Result<()> {
         sqlx::query("UPDATE projects SET problem = $1 WHERE id = $2")
             .bind(problem.map(|text| clean(text).into_owned()))
@@ -188,7 +188,7 @@ impl Storage {
     /// the project again brings it back. `false` when it was unknown or already deleted.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn mark_project_deleted(&self, id: ProjectId, now: i64) -> Result<bool> {
         let mut tx = self.begin().await?;
         let marked = sqlx::query("UPDATE projects SET deleted_at = $1 WHERE id = $2 AND deleted_at IS NULL")

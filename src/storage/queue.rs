@@ -8,7 +8,7 @@ use super::sql::clean;
 use super::{Result, Storage, StorageError};
 use crate::domain::ids::{ProjectId, TaskId};
 
-/// What people did with a task.
+/// Labelling state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState {
     /// Nobody answered it, or only without a choice.
@@ -20,10 +20,10 @@ pub enum TaskState {
 }
 
 impl Storage {
-    /// Every task of a project that is not deleted, by id, with what people did with it.
+    /// Every task of a project that is not deleted, by id, with its labelling state.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn task_states(&self, project: ProjectId) -> Result<BTreeMap<TaskId, TaskState>> {
         let rows = sqlx::query(
             "SELECT tasks.task_id, COALESCE(MAX(CASE
@@ -50,11 +50,11 @@ impl Storage {
         rows.iter().map(read).collect()
     }
 
-    /// How many tasks have annotations without any choice and no other answer, and the first `limit` of them by id.
+    /// Number of tasks that have annotations without any choice and no other answer, and the first `limit` of them by id.
     /// Label Studio counts them as labelled.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn empty_answers(&self, project: ProjectId, limit: i64) -> Result<(i64, Vec<TaskId>)> {
         /// An index holds the rows of `empty = 1` alone, which are few.
         const TASKS: &str =
@@ -79,7 +79,7 @@ impl Storage {
     /// choice), and whether all of the order is there.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn set_queue_version(
         &self,
         project: ProjectId,
@@ -99,10 +99,10 @@ impl Storage {
         Ok(())
     }
 
-    /// Lets a project's tasks be ranked by `strategy` from now on; `None`: as the program does by itself.
+    /// Sets the query strategy of a project; `None`: the program's own choice.
     ///
     /// # Errors
-    /// [`StorageError::Missing`] for an unknown project. When the database fails.
+    /// [`StorageError::Missing`] for an unknown project; another error if the database fails.
     pub async fn set_strategy(&self, project: ProjectId, strategy: Option<&str>) -> Result<()> {
         let set = sqlx::query("UPDATE projects SET strategy = $1 WHERE id = $2")
             .bind(strategy.map(|name| clean(name).into_owned()))
@@ -115,10 +115,10 @@ impl Storage {
         Ok(())
     }
 
-    /// Lets the version that serves stay whatever is trained, or no longer.
+    /// Pins the version that serves, so that it stays whatever is trained, or unpins it.
     ///
     /// # Errors
-    /// [`StorageError::Missing`] for an unknown project. When the database fails.
+    /// [`StorageError::Missing`] for an unknown project; another error if the database fails.
     pub async fn set_pinned(&self, project: ProjectId, pinned: bool) -> Result<()> {
         let set = sqlx::query("UPDATE projects SET pinned = $1 WHERE id = $2")
             .bind(i64::from(pinned))

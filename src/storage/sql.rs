@@ -43,7 +43,7 @@ pub(super) fn lists<T: Copy>(values: &[T]) -> impl Iterator<Item = Vec<T>> {
     })
 }
 
-/// Whether a statement for that many rows comes often enough to keep it prepared.
+/// Returns `true` if a statement for that many rows comes often enough to keep it prepared.
 pub(super) fn keep_prepared(rows: usize) -> bool {
     rows == 1 || rows == ROW_CHUNK
 }

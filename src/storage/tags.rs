@@ -12,7 +12,7 @@ use crate::domain::ids::{ContentHash, ProjectId};
 pub struct TaggedImage {
     pub tag: String,
     pub content_hash: ContentHash,
-    /// When it was chosen, Unix microseconds.
+    /// Time of the choice, Unix microseconds.
     pub tagged_at: i64,
 }
 
@@ -23,7 +23,7 @@ pub struct TagCount {
     pub images: i64,
 }
 
-/// What became of a tag that was to get another name.
+/// Outcome of renaming a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renamed {
     /// So many images bear the new name.
@@ -38,7 +38,7 @@ impl Storage {
     /// Adds images to a tag, best first; those that bear it already keep their place.
     ///
     /// # Errors
-    /// When the database fails; then none is added.
+    /// Returns an error if the database fails; then none is added.
     pub async fn tag_images(&self, tag: &str, images: &[ContentHash], now: i64) -> Result<()> {
         let mut tx = self.begin().await?;
         insert(&mut tx, &clean(tag), images, now).await?;
@@ -48,7 +48,7 @@ impl Storage {
     /// Adds images to a tag and remembers, in the same step, that they are on their way into a project.
     ///
     /// # Errors
-    /// When the database fails; then nothing is added.
+    /// Returns an error if the database fails; then nothing is added.
     pub async fn begin_push(
         &self,
         tag: &str,
@@ -70,10 +70,10 @@ impl Storage {
         Ok(tx.commit().await?)
     }
 
-    /// Whether a push of a tag into a project was begun and not finished.
+    /// Returns `true` if a push of a tag into a project was begun and not finished.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn is_push_unfinished(&self, tag: &str, project: ProjectId) -> Result<bool> {
         let begun: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pushes WHERE tag = $1 AND project_id = $2")
             .bind(clean(tag).into_owned())
@@ -83,10 +83,10 @@ impl Storage {
         Ok(begun > 0)
     }
 
-    /// All images of a tag are in the project.
+    /// Records that all images of a tag are in the project.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn finish_push(&self, tag: &str, project: ProjectId) -> Result<()> {
         sqlx::query("DELETE FROM pushes WHERE tag = $1 AND project_id = $2")
             .bind(clean(tag).into_owned())
@@ -99,7 +99,7 @@ impl Storage {
     /// Every tagged image, by tag, then in the order they were chosen.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn tagged_images(&self) -> Result<Vec<TaggedImage>> {
         let found =
             sqlx::query("SELECT tag, content_hash, tagged_at FROM tags ORDER BY tag, tagged_at, place")
@@ -115,10 +115,10 @@ impl Storage {
         found.iter().map(read).collect()
     }
 
-    /// Every tag with the number of its images, by name. A look at an index.
+    /// Every tag with the number of its images, by name. Reads an index alone.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn tags(&self) -> Result<Vec<TagCount>> {
         let found = sqlx::query("SELECT tag, COUNT(*) AS images FROM tags GROUP BY tag ORDER BY tag")
             .fetch_all(&self.read)
@@ -132,7 +132,7 @@ impl Storage {
     /// The images of one tag, in the order they were chosen.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn images_of_tag(&self, tag: &str) -> Result<Vec<ContentHash>> {
         let query = "SELECT content_hash FROM tags WHERE tag = $1 ORDER BY tagged_at, place";
         let found = sqlx::query(query).bind(clean(tag).into_owned()).fetch_all(&self.read).await?;
@@ -142,9 +142,10 @@ impl Storage {
     /// Gives a tag another name, also where it is on its way into a project.
     ///
     /// # Errors
-    /// When the database fails; then it keeps its name.
+    /// Returns an error if the database fails; then it keeps its name.
     pub async fn rename_tag(&self, tag: &str, name: &str) -> Result<Renamed> {
-        let (tag, name) = (clean(tag).into_owned(), clean(name).into_owned());
+        let tag = clean(tag).into_owned();
+        let name = clean(name).into_owned();
         let mut tx = self.begin().await?;
         let renamed = sqlx::query(
             "UPDATE tags SET tag = $1 WHERE tag = $2 AND NOT EXISTS (SELECT 1 FROM tags AS others WHERE others.tag = $3)",
@@ -172,10 +173,10 @@ impl Storage {
         Ok(Renamed::Images(renamed))
     }
 
-    /// Takes a tag from all its images, and says from how many.
+    /// Removes a tag from all its images and returns their number.
     ///
     /// # Errors
-    /// When the database fails; then they keep it.
+    /// Returns an error if the database fails; then they keep it.
     pub async fn remove_tag(&self, tag: &str) -> Result<u64> {
         let tag = clean(tag);
         let mut tx = self.begin().await?;
@@ -189,16 +190,16 @@ impl Storage {
         Ok(removed)
     }
 
-    /// When an image was last tagged, Unix microseconds; `None` while none is. A look at an index.
+    /// Time at which an image was last tagged, Unix microseconds; `None` while none is. Reads an index alone.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn last_tagged_at(&self) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar("SELECT MAX(tagged_at) FROM tags").fetch_one(&self.read).await?)
     }
 }
 
-/// What was on its way under a tag is no longer.
+/// Deletes the unfinished pushes of a tag.
 async fn forget_pushes(tx: &mut Tx, tag: &str) -> Result<()> {
     sqlx::query("DELETE FROM pushes WHERE tag = $1").bind(tag.to_owned()).execute(&mut **tx).await?;
     Ok(())

@@ -19,14 +19,14 @@ pub struct TaskRecord {
     pub id: TaskId,
     /// The task's `data`: variable name to value, an image address among them.
     pub data: Map<String, Value>,
-    /// When Label Studio created it; 0 when unknown. Label Studio on SQLite gives the ids of deleted tasks away again: one
+    /// Creation time in Label Studio; 0 when unknown. Label Studio on SQLite gives the ids of deleted tasks away again: one
     /// that was created later is another task.
     pub created_at: i64,
-    /// When Label Studio last changed it; 0 when unknown.
+    /// Time of the last change in Label Studio; 0 when unknown.
     pub updated_at: i64,
 }
 
-/// Tasks of a project that are not deleted.
+/// Numbers of tasks of a project that are not deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskCounts {
     /// All of them.
@@ -39,10 +39,10 @@ pub struct TaskCounts {
 
 impl Storage {
     /// Keeps tasks, however many; one that is known and unchanged costs no write, an older state never replaces a newer
-    /// one and a deleted task stays deleted, unless its id was given to a later one. Returns how many were new or changed.
+    /// one and a deleted task stays deleted, unless its id was given to a later one. Returns the number of new or changed ones.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn upsert_tasks(&self, project: ProjectId, tasks: &[TaskRecord], now: i64) -> Result<u64> {
         if tasks.is_empty() {
             return Ok(0);
@@ -57,7 +57,7 @@ impl Storage {
     /// Those of the tasks `ids` that are known and not deleted, in no order.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn tasks(&self, project: ProjectId, ids: &[TaskId]) -> Result<Vec<TaskRecord>> {
         let mut tasks = Vec::with_capacity(ids.len());
         for list in lists(ids) {
@@ -77,7 +77,7 @@ impl Storage {
     /// Up to `limit` tasks with ids above `after` (`None`: from the first), by id.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn tasks_page(
         &self,
         project: ProjectId,
@@ -97,7 +97,7 @@ impl Storage {
     /// As [`Storage::tasks_page`], but only tasks without an annotation that teaches: the pool to rank.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn unlabelled_tasks_page(
         &self,
         project: ProjectId,
@@ -118,10 +118,10 @@ impl Storage {
         .await?)
     }
 
-    /// How many tasks there are.
+    /// Counts the tasks of a project.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn task_counts(&self, project: ProjectId) -> Result<TaskCounts> {
         // The indexes of live rows answer this: the wide rows of tasks and annotations are not read.
         let total =
@@ -194,7 +194,7 @@ fn upsert_sql(count: usize) -> String {
 }
 
 /// Marks tasks deleted inside a transaction that holds the project's row; an unknown one leaves a tombstone, so that
-/// its late creation does not bring it back. Returns how many were alive.
+/// its late creation does not bring it back. Returns the number of those that were alive.
 pub(super) async fn delete(tx: &mut Tx, project: ProjectId, ids: &[TaskId], now: i64) -> Result<u64> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();

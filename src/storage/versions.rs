@@ -15,7 +15,7 @@ pub struct Version {
     pub project: ProjectId,
     /// Counts up within the project; gaps are publications that were cut off.
     pub number: i64,
-    /// What Label Studio calls it; unique within the project.
+    /// Name in Label Studio; unique within the project.
     pub name: String,
     /// Key of its file in the blob store.
     pub blob_key: String,
@@ -25,11 +25,11 @@ pub struct Version {
     pub config_digest: String,
     /// Its heads and classes.
     pub heads: Value,
-    /// What was measured of it.
+    /// Metrics of its evaluation.
     pub metrics: Value,
-    /// Labels it was trained with.
+    /// Number of labels it was trained with.
     pub labels: i64,
-    /// When it was made, Unix microseconds.
+    /// Creation time, Unix microseconds.
     pub created_at: i64,
     /// The job that made it.
     pub job: Option<JobId>,
@@ -40,7 +40,7 @@ pub struct Version {
 pub struct NewVersion {
     /// From [`Storage::reserve_version_number`].
     pub number: i64,
-    /// What Label Studio is to call it.
+    /// Name for Label Studio.
     pub name: String,
     /// Key of its file in the blob store.
     pub blob_key: String,
@@ -50,22 +50,22 @@ pub struct NewVersion {
     pub config_digest: String,
     /// Its heads and classes.
     pub heads: Value,
-    /// What was measured of it.
+    /// Metrics of its evaluation.
     pub metrics: Value,
-    /// Labels it was trained with.
+    /// Number of labels it was trained with.
     pub labels: i64,
     /// The job that made it.
     pub job: Option<JobId>,
 }
 
-/// A version without what was measured of it.
+/// A version without its metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VersionOutline {
     pub number: i64,
     pub name: String,
-    /// Labels it was trained with.
+    /// Number of labels it was trained with.
     pub labels: i64,
-    /// When it was made, Unix microseconds.
+    /// Creation time, Unix microseconds.
     pub created_at: i64,
 }
 
@@ -74,7 +74,7 @@ impl Storage {
     /// written, so two publications never write the same key, not even after a crash between blob and row.
     ///
     /// # Errors
-    /// [`StorageError::Missing`] for an unknown project. When the database fails.
+    /// [`StorageError::Missing`] for an unknown project; another error if the database fails.
     pub async fn reserve_version_number(&self, project: ProjectId) -> Result<i64> {
         sqlx::query_scalar(
             "UPDATE projects SET versions_reserved = versions_reserved + 1 WHERE id = $1 RETURNING versions_reserved",
@@ -91,7 +91,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`StorageError::Conflict`] when the project has one of that number or name, [`StorageError::Missing`] for an
-    /// unknown project. When the database fails.
+    /// unknown project; another error if the database fails.
     pub async fn insert_version(&self, project: ProjectId, version: &NewVersion, now: i64) -> Result<()> {
         let mut tx = self.begin().await?;
         projects::lock(&mut tx, project).await?;
@@ -124,7 +124,7 @@ impl Storage {
     /// Lets version `new` serve if `expected` serves now (`None`: none does). `false` when another one does.
     ///
     /// # Errors
-    /// [`StorageError::Missing`] for an unknown version. When the database fails.
+    /// [`StorageError::Missing`] for an unknown version; another error if the database fails.
     pub async fn set_current_version(
         &self,
         project: ProjectId,
@@ -149,7 +149,7 @@ impl Storage {
     /// Takes version `expected` out of service; none serves then. `false` when another one does.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn retire_version(&self, project: ProjectId, expected: i64) -> Result<bool> {
         let set =
             sqlx::query("UPDATE projects SET current_version = NULL WHERE id = $1 AND current_version = $2")
@@ -163,7 +163,7 @@ impl Storage {
     /// All versions of a project, newest first.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn versions(&self, project: ProjectId) -> Result<Vec<Version>> {
         Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 ORDER BY number DESC")
             .bind(project.0)
@@ -174,7 +174,7 @@ impl Storage {
     /// All versions of a project in outline, newest first; an index alone answers.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn version_outlines(&self, project: ProjectId) -> Result<Vec<VersionOutline>> {
         let rows = sqlx::query(
             "SELECT number, name, labels, created_at FROM versions WHERE project_id = $1 ORDER BY number DESC",
@@ -196,7 +196,7 @@ impl Storage {
     /// Those of the versions `numbers` that there are, in no order.
     ///
     /// # Errors
-    /// When the database fails or a row can't be read.
+    /// Returns an error if the database fails or a row can't be read.
     pub async fn versions_among(&self, project: ProjectId, numbers: &[i64]) -> Result<Vec<Version>> {
         let mut found = Vec::with_capacity(numbers.len());
         for list in lists(numbers) {
@@ -216,7 +216,7 @@ impl Storage {
     /// One version by its number.
     ///
     /// # Errors
-    /// When the database fails or the row can't be read.
+    /// Returns an error if the database fails or the row can't be read.
     pub async fn version(&self, project: ProjectId, number: i64) -> Result<Option<Version>> {
         Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND number = $2")
             .bind(project.0)
@@ -228,7 +228,7 @@ impl Storage {
     /// One version by its name.
     ///
     /// # Errors
-    /// When the database fails or the row can't be read.
+    /// Returns an error if the database fails or the row can't be read.
     pub async fn version_named(&self, project: ProjectId, name: &str) -> Result<Option<Version>> {
         Ok(sqlx::query_as("SELECT * FROM versions WHERE project_id = $1 AND name = $2")
             .bind(project.0)
@@ -240,7 +240,7 @@ impl Storage {
     /// The version that serves; `None` before the first.
     ///
     /// # Errors
-    /// When the database fails or the row can't be read.
+    /// Returns an error if the database fails or the row can't be read.
     pub async fn current_version(&self, project: ProjectId) -> Result<Option<Version>> {
         Ok(sqlx::query_as(
             "SELECT versions.* FROM versions JOIN projects

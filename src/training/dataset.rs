@@ -1,22 +1,23 @@
-//! From annotations to numbers: the agreed label of each task, or of each region, beside its picture's embedding.
+//! Training data from annotations: the consensus label of each task, or of each region, beside its image's embedding.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Training, TrainingError};
+use super::{TrainingError, Worker};
 use crate::domain::annotation::{Annotation, Target, UnusedAnswers};
 use crate::domain::consensus::{consensus, region_labels};
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, Control, HeadSpec, LabelConfig};
 use crate::domain::region::Place;
 use crate::domain::task::Task;
-use crate::embed::{Embedded, Wanted};
-use crate::model::{Features, Targets, TrainingSet};
+use crate::embed::{Embedded, ImageRequest};
+use crate::matrix::Matrix;
+use crate::model::{Targets, TrainingSet};
 
 /// Unlabelled images whose embeddings give the columns' mean and spread; more change nothing.
 const POOL_IMAGES: i64 = 2_000;
 
-/// What one head learns from.
+/// Training data of one head.
 pub(super) struct HeadData {
     pub spec: HeadSpec,
     pub set: TrainingSet,
@@ -24,15 +25,15 @@ pub(super) struct HeadData {
     pub tasks: Vec<TaskId>,
 }
 
-/// What a training learns from.
+/// Training data of a project.
 pub(super) struct Dataset {
     pub heads: Vec<HeadData>,
-    pub pool: Option<Features>,
+    pub pool: Option<Matrix>,
     /// Labelled tasks.
     pub labels: i64,
 }
 
-impl Training {
+impl Worker {
     /// Labels and embeddings of a project, for every head with labels of two classes or more.
     pub(super) async fn dataset(
         &self,
@@ -53,7 +54,7 @@ impl Training {
         })
         .await
         .map_err(|_| TrainingError::Cancelled)?;
-        self.say_unused(project, &unused);
+        self.training().labels().say_unused(project, &unused);
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
         let tasks: HashMap<TaskId, Task> =
             storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task::from(row))).collect();
@@ -79,7 +80,7 @@ impl Training {
             storage.sample_embeddings(project, &self.0.embedder.spec().fingerprint, POOL_IMAGES).await?;
         let dim = self.0.embedder.spec().dim();
         let values = rows.into_iter().flat_map(|(_, row)| row).collect();
-        let pool = Some(Features { dim, values }).filter(|pool| !pool.is_empty());
+        let pool = Some(Matrix { dim, values }).filter(|pool| !pool.is_empty());
         Ok(Dataset { heads, pool, labels: labelled.len() as i64 })
     }
 
@@ -107,7 +108,7 @@ impl Training {
                 }
             };
             before = Some((*id, Arc::clone(&source)));
-            wanted.push(Wanted { project, task: *id, source, place: *place, credentials: None });
+            wanted.push(ImageRequest { project, task: *id, source, place: *place, credentials: None });
             labels.push((*id, target));
         }
         let batch = self.0.embedder.embed(wanted).await?;
@@ -141,7 +142,7 @@ impl Training {
     }
 }
 
-/// What people agreed on for a task's image, or for a region of it.
+/// Consensus label of a task's image, or of a region of it.
 struct Label {
     task: TaskId,
     place: Option<Place>,
@@ -158,11 +159,11 @@ fn labels(task: TaskId, annotations: &[Annotation], spec: &HeadSpec) -> Vec<Labe
     regions.map(|(place, target)| Label { task, place: Some(place), target }).collect()
 }
 
-/// What a head learns from, of images as the embedder gives them (`dim` numbers each) and their agreed labels.
+/// Builds the training set of a head from embedded images (`dim` numbers each) and their consensus labels.
 pub fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) -> TrainingSet {
     let classes = spec.classes.len();
     let values = rows.iter().flat_map(|(embedded, _)| embedded.vector.iter().copied()).collect();
-    let features = Features { dim, values };
+    let features = Matrix { dim, values };
     let targets = if spec.kind == ChoiceKind::Multiple {
         let labels = rows.iter().map(|(_, target)| target.as_flags(classes)).collect();
         Targets::Multiple { classes, labels }
@@ -177,7 +178,7 @@ pub fn assemble(dim: usize, spec: &HeadSpec, rows: &[(Arc<Embedded>, &Target)]) 
     TrainingSet { features, targets, hashes }
 }
 
-/// What a head waits for, in words, whose labels name fewer than two classes; `None` where it can be trained.
+/// Describes the labels that a head waits for; `None` if its labels name two classes or more, so that it can be trained.
 pub fn waiting_for<'a>(spec: &HeadSpec, targets: impl Iterator<Item = &'a Target> + Clone) -> Option<String> {
     if classes_seen(targets.clone()) >= 2 {
         return None;
@@ -207,7 +208,7 @@ fn first_class(target: &Target) -> Option<usize> {
     }
 }
 
-/// What all heads wait for; only where there are several does each need its name.
+/// Joins the descriptions of all waiting heads; each head is named only if there are several.
 fn together(missing: &[(&str, String)]) -> String {
     match missing {
         [] => "waiting for a label config with a question that is not skipped".to_owned(),
@@ -224,7 +225,9 @@ fn classes_seen<'a>(targets: impl Iterator<Item = &'a Target>) -> usize {
     let mut seen = std::collections::BTreeSet::new();
     for target in targets {
         match target {
-            Target::Single(class) => drop(seen.insert(*class)),
+            Target::Single(class) => {
+                seen.insert(*class);
+            }
             Target::Multiple(flags) => {
                 seen.extend(flags.iter().enumerate().filter(|(_, on)| **on).map(|(class, _)| class));
             }

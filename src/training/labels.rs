@@ -1,15 +1,15 @@
-//! The label each of some tasks has, as training sees it.
+//! Consensus labels of tasks, as training uses them.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Training, TrainingError};
+use super::{LabelReader, TrainingError};
 use crate::domain::annotation::{Annotation, Target};
 use crate::domain::consensus::consensus;
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::HeadSpec;
 
-impl Training {
-    /// What people agreed on for each of `tasks` under one head, in words; tasks without a label are left out.
+impl LabelReader {
+    /// Returns the consensus labels of `tasks` under one head, as class names; tasks without a label are left out.
     ///
     /// # Errors
     /// The database does not answer.

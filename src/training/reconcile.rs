@@ -1,12 +1,12 @@
 //! Label Studio is the truth about annotations: compare with its export and repair.
 
-use super::intake::{read_annotated, task_record};
-use super::{Training, TrainingError};
+use super::events::{read_annotated, task_record};
+use super::{Reconciler, TrainingError};
 use crate::domain::ids::ProjectId;
 use crate::labelstudio::LabelStudioError;
 use crate::storage::{Export, Reconciled};
 
-impl Training {
+impl Reconciler {
     /// Takes over the project's annotations as Label Studio exports them. The labels of a
     /// project deleted there stay.
     ///
@@ -42,12 +42,12 @@ impl Training {
         }
     }
 
-    /// Does the same for one project, behind the answer to a request that was heard at `now`: what it brought stays, even
-    /// if Label Studio, which is still busy with it, does not export it yet.
+    /// Does the same for one project, behind the answer to a request that was received at `now`: what it brought stays,
+    /// even if Label Studio, which is still busy with it, does not export it yet.
     pub(super) fn take_over(&self, project: ProjectId, now: i64) {
         if self.0.label_studio.is_configured() {
-            let training = self.clone();
-            tokio::spawn(async move { training.reconcile(project, now).await });
+            let reconciler = self.clone();
+            tokio::spawn(async move { reconciler.reconcile(project, now).await });
         }
     }
 
@@ -58,7 +58,7 @@ impl Training {
                     tracing::info!(%project, added = found.added, changed = found.changed, removed = found.removed,
                         "labels taken over from Label Studio's export");
                 }
-                self.learn_pending(project, "labels taken over").await;
+                self.training().learn_pending(project, "labels taken over").await;
             }
             Err(error @ TrainingError::ProjectGone(_)) => {
                 tracing::warn!(%project, %error, "labels not compared");

@@ -7,29 +7,29 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::dataset::HeadData;
-use super::intake::START_TRAINING;
-use super::{Training, TrainingError};
+use super::events::START_TRAINING;
+use super::{TrainingError, Worker};
 use crate::domain::ids::TaskId;
 use crate::domain::label_config::LabelConfig;
-use crate::eval::suspects::Suspect;
+use crate::eval::label_errors::LabelError;
 use crate::eval::{self, Evaluation};
 use crate::model::{FitError, FitOptions, Fitted, Progress, Targets};
 use crate::models::{Card, Draft, HeadCard, HeadSource, ModelsError, Published, SuspectCard, VersionFile};
-use crate::storage::{Job, PULL_AND_TRAIN};
+use crate::storage::{Job, JobKind};
 
 /// Suspected label errors a version remembers.
 const MAX_SUSPECTS: usize = 100;
 
-/// Groups of near-copies a version remembers.
+/// Groups of near-duplicates a version remembers.
 const MAX_COPY_GROUPS: usize = 200;
 
-/// What a job leaves behind when it is done.
+/// Result of a finished job.
 pub(super) struct Outcome {
     pub version: i64,
     pub metrics: Value,
 }
 
-impl Training {
+impl Worker {
     /// Runs one claimed job.
     pub(super) async fn run_job(
         &self,
@@ -39,7 +39,7 @@ impl Training {
         let started = Instant::now();
         if self.0.label_studio.is_configured() && self.wants_export(job).await? {
             // Labels that came by import are only in the export; what the webhooks brought is learnt anyway.
-            if let Err(error) = self.pull_export(job.project).await {
+            if let Err(error) = self.training().reconciler().pull_export(job.project).await {
                 tracing::warn!(project = %job.project, %error, "training without Label Studio's export");
             }
         }
@@ -73,11 +73,11 @@ impl Training {
         Ok(Outcome { version: published.number, metrics })
     }
 
-    /// Whether labels may be learnt that no webhook told of. Where Label Studio asked within a submit, its webhook brought
-    /// the label.
+    /// Returns `true` if there may be labels that no webhook brought. Where Label Studio asked within a submit, its webhook
+    /// brought the label.
     async fn wants_export(&self, job: &Job) -> Result<bool, TrainingError> {
-        if job.kind == PULL_AND_TRAIN || job.reason != START_TRAINING {
-            return Ok(job.kind == PULL_AND_TRAIN);
+        if job.kind == JobKind::PullAndTrain || job.reason != START_TRAINING {
+            return Ok(job.kind == JobKind::PullAndTrain);
         }
         let row = self.0.storage.project(job.project).await?;
         Ok(row.is_none_or(|row| row.pending_updates() == 0))
@@ -86,7 +86,7 @@ impl Training {
     async fn stored_config(&self, job: &Job) -> Result<std::sync::Arc<LabelConfig>, TrainingError> {
         let row = self.0.storage.project(job.project).await?;
         let xml = row.and_then(|row| row.label_config).ok_or(TrainingError::NoLabelConfig(job.project))?;
-        Ok(self.label_config(&xml)?)
+        Ok(self.0.label_configs.parse(&xml)?)
     }
 
     fn version_file(
@@ -121,7 +121,7 @@ impl Training {
         Ok(file)
     }
 
-    /// How the starter does on the labels a head learnt from, where its classes match.
+    /// Evaluates the starter on the labels a head learnt from; `None` without a starter whose classes match.
     fn starter_on(&self, data: &HeadData) -> Result<Option<StarterTrial>, TrainingError> {
         let (Some(starter), Targets::Single { labels, .. }) = (self.0.models.starter(), &data.set.targets)
         else {
@@ -130,26 +130,28 @@ impl Training {
         let Some(columns) = starter.columns(&data.spec) else { return Ok(None) };
         let fit_error = |source| TrainingError::Fit { head: data.spec.from_name.clone(), source };
         let head = starter.head.select(&columns).map_err(|error| fit_error(error.into()))?;
-        let (mut probabilities, mut unseen) = (Vec::new(), Vec::new());
+        let mut probabilities = Vec::new();
+        let mut unseen = Vec::new();
         for ((row, label), hash) in data.set.features.rows().zip(labels).zip(&data.set.hashes) {
             if !starter.has_learnt(*hash) {
                 probabilities.push(head.probabilities(row).map_err(|error| fit_error(error.into()))?);
                 unseen.push(*label);
             }
         }
-        // Its own training images say nothing about it: there its out-of-fold figures stand in.
-        let told = &starter.evaluation;
+        // Its own training images are no test of it: there its out-of-fold figures stand in.
+        let out_of_fold = &starter.evaluation;
         let seen = (labels.len() - unseen.len()) as f64;
         let mean = |of_unseen: f64, of_seen: f64| {
             (of_unseen * unseen.len() as f64 + of_seen * seen) / labels.len() as f64
         };
-        let accuracy = mean(crate::eval::accuracy(&probabilities, &unseen), told.accuracy);
-        let log_loss = mean(crate::eval::log_loss(&probabilities, &unseen), told.log_loss);
+        let accuracy = mean(crate::eval::accuracy(&probabilities, &unseen), out_of_fold.accuracy);
+        let log_loss = mean(crate::eval::log_loss(&probabilities, &unseen), out_of_fold.log_loss);
         Ok(Some(StarterTrial { head, accuracy, log_loss }))
     }
 }
 
-/// Labels of a single-choice head that are probably wrong. Of regions they are not told: a task does not say which is meant.
+/// Labels of a single-choice head that are probably wrong (confident learning, Northcutt 2021). None of regions: a task does
+/// not name the region.
 fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
     if !data.spec.is_of_image() {
         return Vec::new();
@@ -159,9 +161,10 @@ fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
         return Vec::new();
     };
     let name = |class: usize| data.spec.classes[class].name.clone();
-    let found =
-        eval::suspects::suspects(&fitted.out_of_fold, labels, *classes).into_iter().take(MAX_SUSPECTS);
-    let card = |suspect: Suspect| SuspectCard {
+    let found = eval::label_errors::label_errors(&fitted.out_of_fold, labels, *classes)
+        .into_iter()
+        .take(MAX_SUSPECTS);
+    let card = |suspect: LabelError| SuspectCard {
         task: data.tasks[suspect.row],
         given: name(suspect.given),
         likely: name(suspect.likely),
@@ -171,7 +174,7 @@ fn suspects(data: &HeadData, fitted: &Fitted) -> Vec<SuspectCard> {
     found.map(card).collect()
 }
 
-/// Groups of labelled tasks that are near-copies of each other; of regions none is looked for.
+/// Groups of labelled tasks whose images are near-duplicates of each other; none for a head of regions.
 fn near_copies(data: &HeadData, fitted: &Fitted) -> Vec<Vec<TaskId>> {
     if !data.spec.is_of_image() {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! Which label config a project ends with where changes cross each other.
+//! Final label config of a project after changes that cross each other.
 //!
-//! Label Studio's events may arrive in another order than what they tell of, and it stores a project whole (`Project.save`): a
-//! label config that somebody saves while it changes the project for us is lost. So behind every event that tells another label
+//! Label Studio's events may arrive in another order than the changes they report, and it stores a project whole (`Project.save`): a
+//! label config that somebody saves while it changes the project for us is lost. So behind every event that reports another label
 //! config Label Studio is asked for the one it has in the end. Nothing is written there: anybody may have sent the event.
 
 use std::collections::HashMap;
@@ -15,24 +15,25 @@ use crate::domain::project::ProjectSeen;
 /// Changes that cross each other are over by then: Label Studio gives a webhook up after a second.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
-/// A label config that an event told.
+/// Label config that an event reported.
 pub(super) struct Told {
     pub project: ProjectId,
     pub label_config: String,
 }
 
-/// What the newest such event of each project told, and when, until it is compared: however many come, one task waits for each project.
+/// Label config of the newest such event of each project, and its time, until it is compared: however many come, one task waits
+/// for each project.
 #[derive(Default)]
 pub(super) struct Unsettled(Mutex<HashMap<ProjectId, (String, Instant)>>);
 
 impl Unsettled {
-    /// Whether nobody waits for that project yet.
-    fn add(&self, told: Told, now: Instant) -> bool {
+    /// Adds a label config; returns `true` if nobody waits for its project yet.
+    fn add(&self, received: Told, now: Instant) -> bool {
         let mut unsettled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unsettled.insert(told.project, (told.label_config, now)).is_none()
+        unsettled.insert(received.project, (received.label_config, now)).is_none()
     }
 
-    /// What is to be compared now and when it was told, or how long to wait.
+    /// Takes the label config that is to be compared now, with its time, or returns the time to wait; `None` if there is none.
     fn take_due(&self, project: ProjectId, now: Instant) -> Option<Result<(String, Instant), Duration>> {
         let mut unsettled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = unsettled.get(&project)?.1 + SETTLED_AFTER;
@@ -44,10 +45,10 @@ impl Unsettled {
 }
 
 impl Training {
-    /// Looks behind the answer at what became of a label config.
-    pub(super) fn settle(&self, told: Told) {
-        let project = told.project;
-        if !self.0.label_studio.is_configured() || !self.0.unsettled.add(told, Instant::now()) {
+    /// Compares a label config, after the answer, with the one that Label Studio has in the end.
+    pub(super) fn settle(&self, received: Told) {
+        let project = received.project;
+        if !self.0.label_studio.is_configured() || !self.0.unsettled.add(received, Instant::now()) {
             return;
         }
         let training = self.clone();
@@ -60,8 +61,8 @@ impl Training {
                         continue;
                     }
                 };
-                let told = Told { project, label_config };
-                if let Err(error) = training.take_settled(&told, at).await {
+                let received = Told { project, label_config };
+                if let Err(error) = training.take_settled(&received, at).await {
                     tracing::warn!(%project, %error, "label config not compared with Label Studio's");
                 }
                 return;
@@ -69,11 +70,11 @@ impl Training {
         });
     }
 
-    /// Takes over the label config that Label Studio has, whatever was told `at`.
-    async fn take_settled(&self, told: &Told, at: Instant) -> Result<(), TrainingError> {
-        let project = told.project;
+    /// Takes over the label config that Label Studio has, if it differs from the one received at `at`.
+    async fn take_settled(&self, received: &Told, at: Instant) -> Result<(), TrainingError> {
+        let project = received.project;
         let Some(kept) = self.0.label_studio.label_config(project).await? else { return Ok(()) };
-        if kept == told.label_config {
+        if kept == received.label_config {
             return Ok(());
         }
         if self.0.queue.stored_again(project, at).as_ref() == Some(&kept) {
@@ -91,16 +92,18 @@ mod tests {
 
     #[test]
     fn one_waits_for_a_project_and_compares_what_came_last() {
-        let (unsettled, start) = (Unsettled::default(), Instant::now());
+        let unsettled = Unsettled::default();
+        let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let [one, other] = [ProjectId(1), ProjectId(2)];
-        let told = |project, text: &str| Told { project, label_config: text.to_owned() };
-        assert!(unsettled.add(told(one, "first"), at(0)));
-        assert!(!unsettled.add(told(one, "last"), at(2)), "somebody waits already");
-        assert!(unsettled.add(told(other, "another"), at(2)));
+        let one = ProjectId(1);
+        let other = ProjectId(2);
+        let received = |project, text: &str| Told { project, label_config: text.to_owned() };
+        assert!(unsettled.add(received(one, "first"), at(0)));
+        assert!(!unsettled.add(received(one, "last"), at(2)), "somebody waits already");
+        assert!(unsettled.add(received(other, "another"), at(2)));
         assert_eq!(unsettled.take_due(one, at(4)), Some(Err(Duration::from_secs(1))));
         assert_eq!(unsettled.take_due(one, at(5)), Some(Ok(("last".to_owned(), at(2)))));
         assert_eq!(unsettled.take_due(one, at(6)), None);
-        assert!(unsettled.add(told(one, "later"), at(6)), "who waited is gone");
+        assert!(unsettled.add(received(one, "later"), at(6)), "who waited is gone");
     }
 }

@@ -11,10 +11,10 @@ use tracing::Span;
 
 use super::TrainingError;
 use super::dataset::{Dataset, HeadData};
-use crate::inference::panic_text;
+use crate::embed::inference::panic_text;
 use crate::model::{FitError, FitOptions, Fitted, Group, Progress, fit};
 
-/// What the thread gives back: the data it was lent, and each head's fit.
+/// Reply of the thread: the data it was lent, and each head's fit.
 pub(super) type Fits = (Vec<HeadData>, Vec<Result<Fitted, FitError>>);
 
 struct Command {
@@ -118,7 +118,7 @@ fn fit_heads(
 ) -> Fits {
     let fits = dataset.heads.iter().map(|head| {
         let of_regions = !head.spec.is_of_image();
-        // The pool holds whole images: they say nothing of how regions lie.
+        // The pool holds whole images: their distribution is not that of regions.
         let pool = dataset.pool.as_ref().filter(|_| !of_regions);
         fit(&head.set, pool, groups, &FitOptions { of_regions, ..*options }, &mut |step| {
             progress.send_replace(Some(step));

@@ -1,9 +1,9 @@
-//! Answers that teach nothing: counted by reason and said, so that none is dropped in silence.
+//! Answers that teach nothing: counted by reason and logged, so that none is dropped in silence.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Training, TrainingError};
+use super::{LabelReader, TrainingError};
 use crate::domain::annotation::UnusedAnswers;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::LabelConfig;
@@ -11,15 +11,15 @@ use crate::domain::label_config::LabelConfig;
 /// Reasons a log line names.
 const LOGGED: usize = 5;
 
-/// A count that was made, and when.
+/// Count of unused answers and its time.
 pub(super) struct Counted {
     at: Instant,
     found: Arc<Vec<UnusedAnswers>>,
 }
 
-impl Training {
-    /// What of a project's answers teaches nothing under a label config, the most frequent reason first; as it was at most
-    /// five seconds ago. Reads them all.
+impl LabelReader {
+    /// Counts a project's answers that teach nothing under a label config, by reason, the most frequent first; the count is at
+    /// most five seconds old. Reads them all.
     ///
     /// # Errors
     /// The database does not answer.
@@ -51,11 +51,12 @@ impl Training {
     ) -> Option<Arc<Vec<UnusedAnswers>>> {
         let counted = self.0.unused.get(&(project, config.digest()));
         if counted.as_ref().is_none_or(|counted| counted.at.elapsed() >= super::UNUSED_STALE) {
-            let (training, config) = (self.clone(), Arc::clone(config));
+            let labels = self.clone();
+            let config = Arc::clone(config);
             tokio::spawn(async move {
-                // One count at a time, so that whoever looks on costs no more than one.
-                let Ok(_turn) = training.0.counting.try_acquire() else { return };
-                if let Err(error) = training.unused_answers(project, &config).await {
+                // One count at a time, so that many readers cost no more than one.
+                let Ok(_turn) = labels.0.counting.try_acquire() else { return };
+                if let Err(error) = labels.unused_answers(project, &config).await {
                     tracing::warn!(%project, %error, "answers that teach nothing not counted");
                 }
             });
@@ -63,7 +64,7 @@ impl Training {
         counted.map(|counted| Arc::clone(&counted.found))
     }
 
-    /// Says what a training leaves out, once until it is something else.
+    /// Logs the answers that a training leaves out, once until they change.
     pub(super) fn say_unused(&self, project: ProjectId, found: &[UnusedAnswers]) {
         let said: Vec<String> = found.iter().take(LOGGED).map(|reason| reason.in_project(project)).collect();
         let said = said.join("; ");

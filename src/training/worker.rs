@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Training, TrainingError};
+use super::{TrainingError, Worker};
 use crate::domain::ids::ProjectId;
 use crate::domain::project::ProjectRef;
 use crate::model::Progress;
@@ -18,13 +18,13 @@ const LEASE: Duration = Duration::from_secs(30);
 /// Signs of life and progress: often enough for a progress bar, rarely enough for the database.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
-/// The loop looks again after so long even if nothing woke it: another process may have queued a job.
+/// Interval at which the loop checks for jobs even if nothing woke it: another process may have queued one.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// First wait before a failed job runs again; doubles with each attempt.
 const RETRY: Duration = Duration::from_secs(2);
 
-impl Training {
+impl Worker {
     /// Takes what was written while the clock ran ahead as old; a database in trouble is met again soon enough.
     pub async fn mend_clock(&self) {
         let waits = self.0.policy.quiet_us.max(self.0.policy.max_wait_us);
@@ -81,13 +81,13 @@ impl Training {
         }
     }
 
-    /// Asks for the trainings that earlier ones owe: those given up while images could not be had, or for an error
+    /// Asks for the trainings that earlier ones owe: those given up while images were unavailable, or for an error
     /// since mended.
     async fn catch_up(&self) {
         match self.0.storage.projects().await {
             Ok(projects) => {
                 for project in projects {
-                    self.learn_pending(project.id, "labels not learnt before the restart").await;
+                    self.training().learn_pending(project.id, "labels not learnt before the restart").await;
                 }
             }
             Err(error) => tracing::warn!(%error, "projects can't be read, no training caught up on"),
@@ -110,7 +110,7 @@ impl Training {
     }
 
     /// Trains one project now, as "Start training" does, and gives the job once it has ended, whoever ran it: a server on
-    /// the same database may be quicker. `watch` is told of the job every so often meanwhile.
+    /// the same database may be quicker. `watch` gets the job every so often meanwhile.
     ///
     /// # Errors
     /// The database does not answer.
@@ -120,14 +120,14 @@ impl Training {
         watch: &mut dyn FnMut(&Job),
     ) -> Result<Job, TrainingError> {
         let project = ProjectRef { id: project, created_at_secs: None };
-        let id = self.request(Some(project), None, Vec::new()).await?;
+        let id = self.training().request(Some(project), None, Vec::new()).await?;
         loop {
             let now = (self.0.now)();
             if let Some(job) = self.0.storage.try_claim(id, &self.0.owner, now, micros(LEASE)).await? {
                 watch(&job);
                 self.attempt(&job).await;
             }
-            let job = self.0.storage.job(id).await?.ok_or(TrainingError::NoProject)?;
+            let job = self.0.storage.job(id).await?.ok_or(TrainingError::JobGone(id))?;
             if !matches!(job.state, JobState::Queued | JobState::Running) {
                 return Ok(job);
             }
@@ -157,7 +157,8 @@ impl Training {
             () = self.keep_lease(job, follow) => Err(TrainingError::LeaseLost),
         };
         let storage = &self.0.storage;
-        let (owner, now) = (&self.0.owner, (self.0.now)());
+        let owner = &self.0.owner;
+        let now = (self.0.now)();
         let written = match ended {
             Ok(outcome) => storage
                 .finish_job(job.id, owner, Some(outcome.version), &outcome.metrics, now)
@@ -203,7 +204,7 @@ impl Training {
 }
 
 impl TrainingError {
-    /// Whether the same job may succeed later without anybody's doing.
+    /// Returns `true` if the same job may succeed later without anybody's doing.
     fn is_passing(&self) -> bool {
         matches!(
             self,

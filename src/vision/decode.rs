@@ -13,6 +13,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 use super::error::looks_like;
+use super::memory::DECODER_BYTES;
 use super::trimmed::{Timed, trimmed};
 use super::{Limits, VisionError, tiff};
 
@@ -27,27 +28,21 @@ pub const MAX_TIME: Duration = Duration::from_secs(30);
 /// A picture of so many pixels costs little, whatever its file holds.
 const SMALL_PX: u64 = 1_000_000;
 
-/// Memory that decoding takes for each pixel, in bytes, about.
-pub const DECODED_BYTES_PER_PX: u64 = 11;
-
 /// Widest decoded pixel, in bytes: 16-bit RGBA.
 const MAX_BYTES_PER_PIXEL: u64 = 8;
 
-/// What a decoder may allocate beside the pixels, in bytes: tables, rows, metadata.
-pub(super) const DECODER_BYTES: u64 = 16 * 1024 * 1024;
-
-/// Colour of what could not be read: a grey that says nothing.
+/// Colour of pixels that could not be read: a neutral grey.
 const UNREAD: [u8; 3] = [128; 3];
 
-/// The pixels as stored, how to turn them, and whether they are all there.
+/// The pixels as stored, their orientation, and a flag for missing ones.
 pub(super) struct Decoded {
     pub picture: RgbImage,
     pub orientation: Orientation,
-    /// Whether a part could not be read, which is [`UNREAD`].
+    /// `true` if a part could not be read, which is [`UNREAD`].
     pub damaged: bool,
 }
 
-/// What a file's header says.
+/// Format and size of a picture, from its file's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Described {
     /// E.g. `JPEG`.
@@ -124,7 +119,7 @@ fn pixels(
     Ok(Decoded { damaged: frame.read < frame.rows, picture: frame.picture, orientation })
 }
 
-/// What is read of a file, and until when.
+/// Bytes of a file that are read, and the time until which they are.
 struct File<'a> {
     bytes: Cow<'a, [u8]>,
     format: ImageFormat,
@@ -157,7 +152,8 @@ fn header(
     name: &'static str,
     memory: u64,
 ) -> Result<((u32, u32), Orientation), VisionError> {
-    let (bytes, format) = (&file.bytes, file.format);
+    let bytes = &file.bytes;
+    let format = file.format;
     Ok(match format {
         ImageFormat::Png => png::header(file, memory)?,
         _ => {

@@ -1,4 +1,4 @@
-//! Why an image can't be used, and what bytes that are no image look like.
+//! Errors of images that can't be used, and a guess at the kind of bytes that are no image.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{MAX_SIDE_PX, MAX_TIME};
 /// Longest part of a decoder's own words that is passed on, in characters.
 const MAX_REASON_CHARS: usize = 120;
 
-/// Why an image gives no pixels. The texts follow a prefix that names the image, e.g. `image for task 812: ...`.
+/// Reason why an image gives no pixels. The texts follow a prefix that names the image, e.g. `image for task 812: ...`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VisionError {
     #[error("the file is empty (0 bytes); upload it again")]
@@ -35,7 +35,7 @@ pub enum VisionError {
     Unsupported { format: &'static str, reason: String },
     #[error("the {format} needs more than {:.1} MB to decode; resize the source", mega(*limit))]
     TooMuchMemory { format: &'static str, limit: u64 },
-    #[error("the {format} takes more than {} s to decode; resize the source or save it anew", limit.as_secs())]
+    #[error("the {format} takes more than {} s to decode; resize the source or save it again", limit.as_secs())]
     TooSlow { format: &'static str, limit: Duration },
     #[error("the backbone asks for {px} px a side, possible are 1 to {MAX_SIDE_PX}; check the backbone file")]
     Side { px: usize },
@@ -77,7 +77,7 @@ impl VisionError {
     }
 }
 
-/// What to do with a picture of a format that is not read.
+/// Advice for a picture of a format that is not read.
 fn saved(looks_like: &str) -> &'static str {
     let is_picture = ["image", "drawing", "Photoshop document", "icon (ICO)"]
         .iter()
@@ -95,7 +95,7 @@ fn shortened(text: String) -> String {
     }
 }
 
-/// What bytes are that no decoder here takes, with its article.
+/// Kind of a file that no decoder here takes, with its article.
 pub(super) fn looks_like(bytes: &[u8]) -> &'static str {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic));
@@ -122,7 +122,7 @@ pub(super) fn looks_like(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Whether AV1 is among the brands of a file of boxes, of which the first names them.
+/// `true` if AV1 is among the brands of a file of boxes, of which the first names them.
 fn holds_avif(bytes: &[u8]) -> bool {
     bytes.get(16..64.min(bytes.len())).is_some_and(|brands| brands.chunks(4).any(|brand| brand == b"avif"))
 }

@@ -90,7 +90,8 @@ fn decoding_gives_pillow_s_pixels() {
         let Decoded { picture: ours, damaged, .. } = decode::decode(&reference(name), &LIMITS).unwrap();
         assert!(!damaged, "{name}");
         assert_eq!(ours.dimensions(), (97, 61), "{name}");
-        let (worst, average) = (largest_difference(&ours, &pillow), mean_difference(&ours, &pillow));
+        let worst = largest_difference(&ours, &pillow);
+        let average = mean_difference(&ours, &pillow);
         assert!(worst <= largest && average <= mean, "{name}: largest {worst}, mean {average:.3}");
     }
 }
@@ -163,7 +164,7 @@ fn all_eight_exif_orientations_show_the_same_picture() {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     let upright = pattern(96, 64);
     let expected = prepared(&jpeg_with_orientation(&upright, 1), 32);
-    // How the camera stored the picture, so that the orientation's rotation makes it upright again.
+    // The picture as the camera stored it, so that the orientation's rotation makes it upright again.
     let stored: [(u8, RgbImage); 8] = [
         (1, upright.clone()),
         (2, flip_horizontal(&upright)),
@@ -243,7 +244,7 @@ fn sizes_that_no_memory_holds_are_refused_by_the_header() {
 
 #[test]
 fn an_image_that_lies_about_its_size_is_damaged() {
-    // Within the limits, but the bytes hold far less than the header says.
+    // Within the limits, but the bytes hold far less than the header announces.
     let mut jpeg = encoded(&pattern(8, 8).into(), ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);

@@ -2,7 +2,7 @@
 
 use image::{ColorType, ImageDecoder, ImageError};
 
-use super::decode::{DECODED_BYTES_PER_PX, DECODER_BYTES};
+use super::memory::{DECODED_BYTES_PER_PX, DECODER_BYTES};
 use super::{Limits, VisionError};
 
 pub(super) const NAME: &str = "TIFF";

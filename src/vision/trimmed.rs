@@ -1,5 +1,5 @@
-//! What of a file its decoder gets to see: of a GIF the rectangle of its first frame, of a PNG no colour profile. Both would
-//! let a small file take much memory for what is not looked at.
+//! Removal of the parts of a file that are not decoded: of a GIF all but the rectangle of its first frame, of a PNG the
+//! colour profile. Both would let a small file take much memory for nothing.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use image::ImageFormat;
 
-/// The file as it is, or without what is not looked at.
+/// The file as it is, or without the parts that are not decoded.
 pub(super) fn trimmed(format: ImageFormat, bytes: &[u8]) -> Cow<'_, [u8]> {
     let trimmed = match format {
         ImageFormat::Gif => first_frame_alone(bytes),
@@ -59,7 +59,9 @@ fn without_profile(bytes: &[u8]) -> Option<Vec<u8>> {
         };
         match kind {
             b"IDAT" => break,
-            b"iCCP" => drop(kept.get_or_insert_with(|| bytes[..at].to_vec())),
+            b"iCCP" => {
+                kept.get_or_insert_with(|| bytes[..at].to_vec());
+            }
             _ => {
                 let chunk = bytes.get(at..next);
                 kept.iter_mut().zip(chunk).for_each(|(kept, chunk)| kept.extend_from_slice(chunk));

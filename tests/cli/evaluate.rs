@@ -64,7 +64,7 @@ fn a_multiple_choice_model_is_measured_by_image_and_by_class() {
 
     folder.write("labels.csv", b"filename,label\nrain1.png,rain;fog\ncloudy0.png,\n");
     let said = folder.advises(EVALUATE);
-    assert!(said.contains("label `fog` is no class of `weather`"), "{said}");
+    assert!(said.contains("label `fog` is not a class of `weather`"), "{said}");
     assert!(said.contains("used 1 of 2 rows"), "none of the classes is an answer: {said}");
 }
 
@@ -80,7 +80,10 @@ fn each_wrong_input_gets_its_own_words() {
             "no row of the labels has `test` in column `split`; found `train`, `val`",
         ),
         (format!("{EVALUATE} --head sky"), "no such head; it has weather"),
-        (EVALUATE.replace("labels.csv", "other.csv") + " --strict", "label `fog` is no class of `weather`"),
+        (
+            EVALUATE.replace("labels.csv", "other.csv") + " --strict",
+            "label `fog` is not a class of `weather`",
+        ),
         (EVALUATE.replace("labels.csv", "fog.csv"), "none of 1 rows can be used"),
         ("evaluate --images images --labels labels.csv".to_owned(), "--project ID or --model FILE"),
     ] {
@@ -89,7 +92,7 @@ fn each_wrong_input_gets_its_own_words() {
     }
     let said = folder.advises(&EVALUATE.replace("labels.csv", "other.csv"));
     assert!(
-        said.contains("label `fog` is no class of `weather`") && said.contains("used 1 of 2 rows"),
+        said.contains("label `fog` is not a class of `weather`") && said.contains("used 1 of 2 rows"),
         "{said}"
     );
 }

@@ -106,12 +106,12 @@ fn each_wrong_input_gets_its_own_words() {
     std::fs::create_dir(folder.path("empty")).unwrap();
     let model = "--model model.safetensors";
     for (line, words) in [
-        (format!("predict nowhere.jpg {model}"), "`nowhere.jpg` is no file, folder or http(s) address"),
+        (format!("predict nowhere.jpg {model}"), "`nowhere.jpg` is not a file, folder or http(s) address"),
         (format!("predict empty {model}"), "folder `empty` holds no files"),
         (format!("predict text.txt {model}"), "nothing could be predicted"),
         (format!("predict http://127.0.0.1:9/x.jpg {model}"), "can't be reached"),
         ("predict text.txt --model no.safetensors".to_owned(), "model `no.safetensors` can't be read"),
-        ("predict text.txt --model text.safetensors".to_owned(), "is no model file"),
+        ("predict text.txt --model text.safetensors".to_owned(), "is not a model file"),
         (format!("predict text.txt {model} --project 1"), "cannot be used with"),
         (format!("export predictions {model} --out x.json"), "name what to predict"),
         ("export".to_owned(), "--embeddings <FILE.npy>"),

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
 use serde_json::{Value, json};
-use weathervane::app::House;
+use weathervane::app::Services;
 use weathervane::config::Settings;
 use weathervane::domain::ids::{ProjectId, TaskId};
 use weathervane::domain::project::ProjectRef;
@@ -38,11 +38,11 @@ fn labelled_tasks(folder: &Folder, count: usize) -> Vec<Value> {
 /// Does with the data directory what a server does when labels come in.
 fn learn(folder: &Folder, labels: usize, train: bool) {
     let tasks = labelled_tasks(folder, labels);
-    in_house(&folder.path("data"), async |house| {
+    in_house(&folder.path("data"), async |services| {
         let project = ProjectRef { id: ProjectId(1), created_at_secs: None };
-        house.training.request(Some(project), Some(CONFIG.to_owned()), tasks).await.unwrap();
+        services.training.request(Some(project), Some(CONFIG.to_owned()), tasks).await.unwrap();
         if train {
-            house.training.train_pending().await.unwrap();
+            services.training.worker().train_pending().await.unwrap();
         }
     });
 }
@@ -56,22 +56,22 @@ fn import(folder: &Folder, count: usize) {
         updated_at: 1,
     };
     let tasks: Vec<TaskRecord> = labelled_tasks(folder, count).iter().map(record).collect();
-    in_house(&folder.path("data"), async |house| {
+    in_house(&folder.path("data"), async |services| {
         let mut info = ProjectInfo::new(ProjectId(1));
         info.config = Some(ProjectConfig { label_config: CONFIG.to_owned(), digest: None, problem: None });
-        house.storage.upsert_project(&info, 1).await.unwrap();
-        house.storage.upsert_tasks(ProjectId(1), &tasks, 1).await.unwrap();
+        services.storage.upsert_project(&info, 1).await.unwrap();
+        services.storage.upsert_tasks(ProjectId(1), &tasks, 1).await.unwrap();
     });
 }
 
-fn in_house(data: &Path, work: impl AsyncFnOnce(&House)) {
+fn in_house(data: &Path, work: impl AsyncFnOnce(&Services)) {
     let data = data.to_str().unwrap();
     let settings =
         Line::parse_from(["test", "--data-dir", data, "--backbone", "tiny", "--no-starter"]).settings;
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let house = House::build(&settings).await.unwrap();
-        work(&house).await;
-        tokio::task::spawn_blocking(move || house.close()).await.unwrap();
+        let services = Services::build(&settings).await.unwrap();
+        work(&services).await;
+        tokio::task::spawn_blocking(move || services.close()).await.unwrap();
     });
 }
 

@@ -43,7 +43,7 @@ fn a_later_selection_leaves_the_earlier_ones_out() {
 #[test]
 fn tags_are_listed_renamed_and_removed_and_a_removed_ones_images_are_chosen_again() {
     let folder = Folder::new();
-    let tags = |rest: &str| format!("tags {rest} --backbone tiny --data-dir data");
+    let tags = |rest: &str| format!("tags {rest} --data-dir data");
     let first = chosen(&folder, "-n 3 --tag first");
     chosen(&folder, "-n 1 --tag second");
     assert_eq!(folder.prints(&tags("list")), "  images  tag\n       3  first\n       1  second\n");
@@ -100,7 +100,7 @@ fn wrong_lines_say_what_to_do() {
     assert!(said("--tag a<b").contains("letters, digits"));
     chosen(&folder, "-n 2 --tag a");
     assert!(said("--tag a").contains("has 2 images already"));
-    assert!(folder.complains("select nowhere --data-dir data").contains("no folder"));
+    assert!(folder.complains("select nowhere --data-dir data").contains("not a folder"));
     folder.write("empty.txt", b"");
     std::fs::create_dir(folder.path("empty")).unwrap();
     assert!(folder.complains("select empty --backbone tiny --data-dir data").contains("no image in"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use clap::{Arg, ArgAction, CommandFactory};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 use weathervane::cli::Cli;
 
 use crate::support::Folder;
@@ -50,28 +50,98 @@ fn flags(command: &str, help: &str) -> BTreeSet<String> {
     names.filter(|name| !["help", "log-level", "log-format"].contains(&name.as_str())).collect()
 }
 
+/// Flags of the server's settings by group, as commands take them.
+const GROUPS: [(&str, &[&str]); 7] = [
+    ("address", &["host", "port", "basic-auth-user", "basic-auth-pass", "secret-path"]),
+    ("storage", &["data-dir", "database-url"]),
+    (
+        "label-studio",
+        &["label-studio-url", "label-studio-api-key", "ca-file", "verify-ssl", "local-files-root"],
+    ),
+    (
+        "images",
+        &[
+            "fetch-allow-cidr",
+            "max-image-bytes",
+            "max-image-pixels",
+            "image-timeout-seconds",
+            "max-downloads",
+        ],
+    ),
+    ("model", &["backbone", "device", "inference-threads", "model-score-threshold", "no-starter"]),
+    ("pool", &["pool-memory-mb"]),
+    ("projects", &["keep-sampling", "leave-projects-alone"]),
+];
+
+const RANKS: &[&str] = &["storage", "label-studio", "images", "model", "pool"];
+const PREDICTS: &[&str] = &["storage", "label-studio", "images", "model"];
+
+/// Groups that each command uses.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("demo", &[]),
+    ("collect", &[]),
+    ("select", RANKS),
+    ("tags list", &["storage"]),
+    ("tags rename", &["storage"]),
+    ("tags remove", &["storage"]),
+    ("connect", &["address", "label-studio", "projects"]),
+    ("doctor", &["address", "storage", "label-studio", "model"]),
+    ("rank", RANKS),
+    ("labels rename", &["label-studio"]),
+    ("train", PREDICTS),
+    ("predict", PREDICTS),
+    ("versions list", &["storage", "model"]),
+    ("versions show", &["storage", "model"]),
+    ("versions activate", &["storage", "model"]),
+    ("versions pin", &["storage", "model"]),
+    ("versions unpin", &["storage", "model"]),
+    ("versions export", &["storage", "model"]),
+    ("evaluate", PREDICTS),
+    ("healthcheck", &[]),
+    ("simulate", &[]),
+    ("starter", &[]),
+    ("export model", &["storage", "model"]),
+    ("export predictions", PREDICTS),
+    ("completions", &[]),
+    ("man", &[]),
+];
+
+/// Full names of all commands that have none below them, but `serve`.
+fn commands(above: &Command, prefix: &str) -> BTreeSet<String> {
+    let below = above.get_subcommands().filter(|command| !["help", "serve"].contains(&command.get_name()));
+    below
+        .flat_map(|command| {
+            let name = format!("{prefix}{}", command.get_name());
+            match command.has_subcommands() {
+                true => commands(command, &format!("{name} ")),
+                false => BTreeSet::from([name]),
+            }
+        })
+        .collect()
+}
+
 #[test]
-fn the_short_help_of_a_command_lists_its_own_flags_and_the_long_one_the_servers_too() {
+fn each_command_takes_the_settings_that_it_uses_and_no_other() {
     let servers = flags("serve", "-h");
     assert_eq!(servers, flags("serve", "--help"));
-    assert!(servers.contains("train-quiet-ms") && servers.len() > 30, "{servers:?}");
-    let own = ["project", "limit", "strategy", "format"].map(str::to_owned);
-    assert_eq!(flags("rank", "-h"), BTreeSet::from(own.clone()));
-    assert_eq!(flags("rank", "--help"), servers.union(&own.into()).cloned().collect());
-    for command in [
-        "connect",
-        "doctor",
-        "select",
-        "train",
-        "evaluate",
-        "predict",
-        "export predictions",
-        "versions list",
-        "labels rename",
-    ] {
-        let shared: Vec<String> = flags(command, "-h").intersection(&servers).cloned().collect();
-        assert_eq!(shared, Vec::<String>::new(), "{command}");
+    let grouped: BTreeSet<String> =
+        GROUPS.iter().flat_map(|(_, flags)| *flags).map(|flag| (*flag).to_owned()).collect();
+    assert!(grouped.is_subset(&servers), "{:?}", grouped.difference(&servers));
+    let listed: BTreeSet<String> = COMMANDS.iter().map(|(command, _)| (*command).to_owned()).collect();
+    assert_eq!(listed, commands(&Cli::command(), ""));
+    for (command, groups) in COMMANDS {
+        let own = flags(command, "-h");
+        let hidden: BTreeSet<String> = flags(command, "--help").difference(&own).cloned().collect();
+        let taken = GROUPS.iter().filter(|(name, _)| groups.contains(name)).flat_map(|(_, flags)| *flags);
+        let taken: BTreeSet<String> =
+            taken.map(|flag| (*flag).to_owned()).filter(|flag| !own.contains(flag)).collect();
+        assert_eq!(hidden, taken, "{command}");
+        let others: Vec<&String> = servers.difference(&grouped).filter(|flag| own.contains(*flag)).collect();
+        assert!(others.is_empty(), "{command} takes {others:?}, which only the server uses");
     }
+    assert_eq!(flags("export", "--help"), flags("export", "-h"));
+    let own = ["project", "limit", "strategy", "format"].map(str::to_owned);
+    assert_eq!(flags("rank", "-h"), BTreeSet::from(own));
 }
 
 fn row(arg: &Arg) -> String {

@@ -109,7 +109,7 @@ fn each_wrong_input_gets_its_own_words() {
         ),
         ("--export export.json --label-config no.xml", "label config `no.xml`"),
         ("--export no.json", "export `no.json` can't be read"),
-        ("--export text.json", "is no JSON"),
+        ("--export text.json", "is not valid JSON"),
         ("--export object.json", "this is an object"),
         ("--export none.json", "it holds no task"),
         ("", "required arguments were not provided"),

@@ -362,7 +362,7 @@ async fn look_around_in(browser: &Browser, server: &str, project: i64) {
         ("project", of_project("")),
         ("map", of_project("/map?projection=neighbours&colour=certainty")),
         ("queue", of_project("/queue")),
-        ("suspects", of_project("/suspects")),
+        ("suspects", of_project("/label-errors")),
         ("versions", of_project("/versions")),
         ("compared", of_project("/versions/compare?a=1&b=2")),
         ("health", "/ui/health".to_owned()),

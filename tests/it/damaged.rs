@@ -44,7 +44,7 @@ async fn a_damaged_image_is_predicted_and_stays_marked() {
     server.pool_filled(10, 1).await;
     assert_eq!(damaged(&server).await, json!([31]));
     let mut visitor = Visitor::of(&server);
-    let page = visitor.get("/ui/projects/1/suspects").await;
+    let page = visitor.get("/ui/projects/1/label-errors").await;
     assert!(page.text.contains("Damaged pictures") && page.text.contains("thumbnails/31\""), "{}", page.text);
     let overview = visitor.get("/ui/projects/1").await;
     assert!(overview.text.contains("only a part could be read: 1 image (task 31)"), "{}", overview.text);

@@ -42,7 +42,7 @@ async fn the_answers_are_as_described() {
         ("/", "/"),
         ("/health", "/health"),
         ("/versions", "/versions"),
-        ("/heard", "/heard"),
+        ("/webhooks/received", "/webhooks/received"),
         ("/api/projects", "/api/projects"),
         ("/api/projects/{project}", "/api/projects/1"),
         ("/api/projects/{project}", "/api/projects/2"),

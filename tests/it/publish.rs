@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use weathervane::blobs::{BlobKey, Blobs};
 use weathervane::domain::ids::ProjectId;
 use weathervane::domain::label_config::{ChoiceKind, Control, LabelConfig, Scope};
 use weathervane::model::{Activation, Head};
-use weathervane::models::{Card, Draft, HeadCard, HeadSource, Models, VersionFile};
+use weathervane::models::{BlobKey, Blobs, Card, Draft, HeadCard, HeadSource, Models, VersionFile};
 use weathervane::storage::{NewVersion, Storage};
 
 use crate::support::WEATHER;

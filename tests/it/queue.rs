@@ -102,7 +102,7 @@ async fn wrong_requests_are_named() {
     for (at, status, named) in [
         ("/api/projects/1/queue?strategy=best", 400, "u-herding"),
         ("/api/projects/1/queue?limit=10001", 400, "10001"),
-        ("/api/projects/1/queue?limit=-1", 400, "`-1` is no number of tasks from 0 to 10000"),
+        ("/api/projects/1/queue?limit=-1", 400, "`-1` is not a number of tasks from 0 to 10000"),
         ("/api/projects/1/queue?limit=many", 400, "limit"),
         ("/api/projects/2/queue", 404, "2"),
         ("/api/projects/x/queue", 404, "x"),

@@ -156,7 +156,7 @@ async fn each_region_is_learnt_and_predicted_by_what_it_shows() {
     assert_eq!(said(&results[0]), [("now", "shine")]);
 
     let mut visitor = Visitor::of(&server);
-    for below in ["", "/map", "/queue", "/suspects", "/versions"] {
+    for below in ["", "/map", "/queue", "/label-errors", "/versions"] {
         let page = visitor.get(&format!("/ui/projects/1{below}")).await;
         assert_eq!(page.status, 200, "{below}: {}", page.text);
     }
@@ -276,7 +276,7 @@ async fn what_cannot_be_cut_out_is_named_and_harms_nothing() {
         "a brush mask",
         "without width or height",
         "outside of its picture",
-        "no number",
+        "not a number",
         "no region",
     ] {
         assert!(reasons.iter().any(|reason| reason.contains(part)), "{part}: {reasons:#?}");

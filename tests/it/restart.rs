@@ -59,7 +59,7 @@ async fn a_training_that_lacked_the_images_is_caught_up_on_once_they_can_be_had(
     let answer = server.post_json("/train", &json!({"project": "1.1700000000"})).await;
     let job = server.job_ended(answer["job"].as_str().expect("a job id")).await;
     let error = job["error"].as_str().unwrap_or_default();
-    assert!(job["state"] == "failed" && error.contains("8 of 8 labelled images can't be had"), "{job:#}");
+    assert!(job["state"] == "failed" && error.contains("8 of 8 labelled images are unavailable"), "{job:#}");
     let data = server.stop().await;
 
     let server = Server::start_on(data, &["--label-studio-url", &url, "--label-studio-api-key", TOKEN]).await;

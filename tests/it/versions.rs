@@ -1,7 +1,7 @@
 //! Going back to a version, holding on to it, and what a version says to look at.
 
 use serde_json::{Value, json};
-use weathervane::app::House;
+use weathervane::app::Services;
 use weathervane::domain::ids::ProjectId;
 
 use crate::support::label_studio::beside;
@@ -76,9 +76,9 @@ async fn a_version_that_another_process_activates_serves_here_too() {
     server.train().await;
     let second = server.setup(WEATHER).await;
     assert_ne!(first, second);
-    let house = House::build(&settings(server.data.path(), &["--no-starter"])).await.expect("a house");
-    house.models.activate(ProjectId(1), 1).await.expect("version 1");
-    tokio::task::spawn_blocking(move || house.close()).await.expect("no panic");
+    let services = Services::build(&settings(server.data.path(), &["--no-starter"])).await.expect("services");
+    services.models.activate(ProjectId(1), 1).await.expect("version 1");
+    tokio::task::spawn_blocking(move || services.close()).await.expect("no panic");
     assert_eq!(server.version_after(WEATHER, &second).await, first);
     server.stop().await;
 }

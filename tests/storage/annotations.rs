@@ -75,7 +75,7 @@ pub async fn an_export_replaces_all_but_what_came_after_it(database: &Database) 
     storage.record_event(&after, None, 207).await.unwrap();
     delete(&storage, 3, 208).await;
 
-    // Says: 1 was changed, 2 and 3 are as they were, 4 lives, 6 came while we were down.
+    // 1 was changed, 2 and 3 are as they were, 4 lives, 6 came while we were down.
     let annotations = [
         annotation(1, "snow", 3),
         annotation(2, "rain", 10),

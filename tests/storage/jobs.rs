@@ -1,6 +1,6 @@
 use serde_json::json;
 use weathervane::domain::ids::{JobId, ProjectId};
-use weathervane::storage::{Job, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, PULL_AND_TRAIN, Storage};
+use weathervane::storage::{Job, JobKind, JobProgress, JobRequest, JobState, MAX_ATTEMPTS, Storage};
 
 use super::support::{Database, PROJECT, SECOND, annotation, created, training};
 
@@ -44,7 +44,7 @@ pub async fn requests_coalesce_until_the_deadline(database: &Database) {
 pub async fn a_training_on_the_export_takes_the_place_of_a_queued_one(database: &Database) {
     let storage = database.open().await;
     let queued = submit(&storage, 1, 0).await.unwrap();
-    let pull = JobRequest { kind: PULL_AND_TRAIN.to_owned(), ..forced() };
+    let pull = JobRequest { kind: JobKind::PullAndTrain, ..forced() };
     let asked = storage.enqueue_job(PROJECT, &pull, 0).await.unwrap().unwrap();
     assert_eq!(claim(&storage, "me", 0).await.unwrap().id, asked);
     assert_eq!(

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 use weathervane::domain::annotation::Annotation;
 use weathervane::domain::ids::{AnnotationId, ProjectId, TaskId};
-use weathervane::storage::{EventRecord, JobRequest, ProjectInfo, Storage, TaskRecord};
+use weathervane::storage::{EventRecord, JobKind, JobRequest, ProjectInfo, Storage, TaskRecord};
 
 pub const PROJECT: ProjectId = ProjectId(7);
 
@@ -111,7 +111,7 @@ pub fn created(annotations: Vec<Annotation>) -> EventRecord {
 /// A training of the project after half a second of quiet, at most five seconds of waiting.
 pub fn training() -> JobRequest {
     JobRequest {
-        kind: "train".to_owned(),
+        kind: JobKind::Train,
         reason: "annotation".to_owned(),
         quiet_us: SECOND / 2,
         max_wait_us: 5 * SECOND,

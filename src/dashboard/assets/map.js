@@ -605,7 +605,7 @@
     const wanted = section.dataset.points;
     const of = section;
     const answer = await fetch(wanted, { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(`the points can't be had: ${answer.status}`);
+    if (!answer.ok) throw new Error(`the points are unavailable: ${answer.status}`);
     const buffer = await answer.arrayBuffer();
     if (of !== section) return;
     const { projection, stamp } = section.dataset;

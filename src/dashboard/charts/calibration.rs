@@ -26,8 +26,8 @@ pub(in crate::dashboard) fn calibration(bins: &[Bin]) -> Markup {
     if most == 0 {
         return nothing();
     }
-    let (across, up) =
-        (Axis { low: 0.0, high: 1.0, falling: false }, Axis { low: 0.0, high: 1.0, falling: true });
+    let across = Axis { low: 0.0, high: 1.0, falling: false };
+    let up = Axis { low: 0.0, high: 1.0, falling: true };
     let radius = |n: usize| RADII.0 + (RADII.1 - RADII.0) * (n as f64 / most as f64).sqrt();
     let says: Vec<String> = bins
         .iter()

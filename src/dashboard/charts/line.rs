@@ -13,12 +13,12 @@ pub(in crate::dashboard) struct Point {
     pub band: Option<(f64, f64)>,
 }
 
-/// What a chart shows.
+/// Content of a line chart.
 pub(in crate::dashboard) struct LineChart<'a> {
     pub name: &'a str,
     /// In a sentence.
     pub says: &'a str,
-    /// What the axes are.
+    /// Names of the axes.
     pub across: &'a str,
     pub up: &'a str,
     /// The values are shares, 0 to 1.
@@ -31,7 +31,8 @@ pub(in crate::dashboard) struct LineChart<'a> {
 
 /// Draws a line chart; one point is a dot.
 pub(in crate::dashboard) fn line(chart: &LineChart<'_>) -> Markup {
-    let (points, reference) = (finite(chart.line), finite(chart.reference));
+    let points = finite(chart.line);
+    let reference = finite(chart.reference);
     let all: Vec<Point> = points.iter().chain(&reference).copied().collect();
     if all.is_empty() {
         return nothing();

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::nothing;
-use crate::dashboard::words::count;
+use crate::dashboard::format::count;
 
 /// Characters of all names together up to which they stand side by side; longer ones stand upright.
 const LEVEL: usize = 24;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::at;
 
-/// What stands around a field. `columns` and `rows` are places in hundredths of its width and height, with their numbers.
+/// Frame of a plot's field. `columns` and `rows` are places in hundredths of its width and height, with their numbers.
 pub(in crate::dashboard) struct Plot<'a> {
     /// In the stylesheet: which shape the field has.
     pub shape: &'a str,
@@ -12,7 +12,7 @@ pub(in crate::dashboard) struct Plot<'a> {
     pub role: &'a str,
     /// Read out, and shown where there is no room for it beside the field.
     pub says: &'a str,
-    /// What the axes are; may be empty.
+    /// Names of the axes; may be empty.
     pub up: &'a str,
     pub across: &'a str,
     pub rows: &'a [(f64, String)],
@@ -41,7 +41,7 @@ impl Plot<'_> {
     }
 }
 
-/// What is stretched over the whole field: lines and areas, in hundredths of its sides. Their strokes keep their width.
+/// Stretches a drawing over the whole field: lines and areas, in hundredths of its sides. Their strokes keep their width.
 pub(super) fn stretched(drawn: &Markup) -> Markup {
     html! { svg width="100%" height="100%" viewBox="0 0 100 100" preserveAspectRatio="none" { (drawn) } }
 }

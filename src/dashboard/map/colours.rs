@@ -1,4 +1,4 @@
-//! Which colour each point has, and what the colours mean.
+//! Colour of each point, and the meaning of the colours.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use super::view::{Colour, View};
 use crate::dashboard::Inner;
-use crate::dashboard::computed::Seen;
-use crate::dashboard::refusal::Refusal;
+use crate::dashboard::background_cache::Seen;
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
+use crate::dashboard::format::percent;
 use crate::dashboard::tags;
-use crate::dashboard::visit::Visit;
-use crate::dashboard::words::percent;
 use crate::domain::ids::{ContentHash, ProjectId, TaskId};
 use crate::domain::label_config::HeadSpec;
-use crate::queue::Queue;
+use crate::pool::{Answer, Pool, PoolImage};
 use crate::storage::{Project, Storage, TaskState};
 use crate::training::Training;
 
@@ -33,7 +33,7 @@ pub(super) struct Colouring {
     of: Vec<(TaskId, u8)>,
 }
 
-/// What colours mean.
+/// Meaning of the colours.
 #[derive(Debug, PartialEq)]
 pub(super) enum Scale {
     /// Names, with how many bear them; at most [`CLASSES`].
@@ -57,17 +57,17 @@ impl Colouring {
 
 /// The colours of a view as far as they are made.
 pub(super) async fn colouring(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     view: &View,
-) -> Result<Seen<Colouring>, Refusal> {
-    let inner = visit.rooms();
-    let stamp = stamp(inner, project, view.colour, &super::stamp(visit, project).await?).await;
+) -> Result<Seen<Colouring>, PageError> {
+    let inner = context.services();
+    let stamp = stamp(inner, project, view.colour, &super::stamp(context, project).await?).await;
     let head = view.head.clone().filter(|_| view.colour.is_of_head());
     let key = (project.id, view.colour, head.as_ref().map(|head| head.from_name.clone()).unwrap_or_default());
     let source = Source {
         project: project.id,
-        queue: inner.queue.clone(),
+        pool: inner.pool.clone(),
         training: inner.training.clone(),
         storage: inner.storage.clone(),
     };
@@ -76,7 +76,7 @@ pub(super) async fn colouring(
     Ok(inner.maps.colourings.get(project.id, key, stamp, make).await)
 }
 
-/// What a colouring is made from, at the cost of a look at an index; `images` is the stamp of the map.
+/// Stamp of the data that a colouring is made from, at the cost of an index look-up; `images` is the stamp of the map.
 async fn stamp(inner: &Inner, project: &Project, colour: Colour, images: &str) -> String {
     let config = project.config_digest.as_deref().unwrap_or_default();
     match colour {
@@ -90,10 +90,10 @@ async fn stamp(inner: &Inner, project: &Project, colour: Colour, images: &str) -
     }
 }
 
-/// Where colours come from.
+/// Data sources of a colouring.
 struct Source {
     project: ProjectId,
-    queue: Queue,
+    pool: Pool,
     training: Training,
     storage: Storage,
 }
@@ -122,12 +122,12 @@ impl Source {
         let states = self.storage.task_states(self.project).await.map_err(|error| error.to_string())?;
         let labelled = states.into_iter().filter(|(_, state)| *state == TaskState::Labelled);
         let labelled: Vec<TaskId> = labelled.map(|(task, _)| task).collect();
-        let labels = self.training.labels_of(self.project, head, &labelled).await;
+        let labels = self.training.labels().labels_of(self.project, head, &labelled).await;
         Ok(labels.map_err(|error| error.to_string())?.into_iter().collect())
     }
 
     async fn answers(&self, head: &HeadSpec) -> Result<Vec<(TaskId, String, f32)>, String> {
-        let answers = self.queue.answers(self.project, &head.from_name).await;
+        let answers = Answer::all(&self.pool, self.project, &head.from_name).await;
         let answers = answers.map_err(|error| error.to_string())?.into_iter();
         Ok(answers.map(|answer| (answer.task, answer.words, answer.certainty)).collect())
     }
@@ -142,13 +142,13 @@ impl Source {
                 *known = (image.tagged_at, image.tag);
             }
         }
-        let pictures = self.queue.pictures(self.project).await.map_err(|error| error.to_string())?;
+        let pictures = PoolImage::all(&self.pool, self.project).await.map_err(|error| error.to_string())?;
         let tag = |hash| newest.get(hash).map(|(_, tag)| tag.clone());
         Ok(pictures.iter().filter_map(|picture| Some((picture.task, tag(&picture.hash)?))).collect())
     }
 
     async fn times(&self) -> Result<Vec<(TaskId, f64)>, String> {
-        let pictures = self.queue.pictures(self.project).await.map_err(|error| error.to_string())?;
+        let pictures = PoolImage::all(&self.pool, self.project).await.map_err(|error| error.to_string())?;
         Ok(pictures.iter().filter_map(|picture| Some((picture.task, picture.taken_at? as f64))).collect())
     }
 }

@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use super::colours::{Colouring, NONE, STEPS, Scale};
 use crate::dashboard::charts::Plot;
-use crate::dashboard::words::count;
+use crate::dashboard::format::count;
 use crate::domain::ids::TaskId;
+use crate::pool::Map;
 use crate::projection::SIDE;
-use crate::queue::Map;
 
 /// Points of the SVG at most; of more every second, third and so on.
 const POINTS: usize = 2_000;
@@ -21,7 +21,7 @@ const MORE: f32 = 4.5;
 /// Numbers along the edges, for whoever fills in a rectangle by hand.
 const TICKS: [u32; 5] = [0, 250, 500, 750, 1_000];
 
-/// How a colour is called in the stylesheet.
+/// Class of a colour in the stylesheet.
 fn class(scale: &Scale, colour: u8) -> String {
     match scale {
         _ if colour == NONE => "none".to_owned(),
@@ -77,7 +77,7 @@ fn radius(size: Option<&u8>) -> f32 {
     RADIUS + size.map_or(0.0, |size| MORE * f32::from(*size) / 255.0)
 }
 
-/// What the colours mean; `none` says what it is to have none.
+/// Legend of the colours; `none` is the name for points without one.
 pub(super) fn legend(scale: &Scale, none: &str) -> Markup {
     let dot = |class: String| {
         html! { svg.dot viewBox="0 0 12 12" aria-hidden="true" { circle class=(class) cx="6" cy="6" r="5" {} } }

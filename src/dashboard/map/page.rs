@@ -8,15 +8,15 @@ use actix_web::web::Query;
 use maud::{Markup, html};
 
 use super::colours::{Colouring, NONE, STEPS, Scale, colouring};
-use super::view::{Colour, View, Wish};
+use super::view::{Colour, MapQuery, View};
 use super::{Drawn, drawing, drawn, points, tag};
 use crate::dashboard::assets;
-use crate::dashboard::computed::Seen;
+use crate::dashboard::background_cache::Seen;
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
+use crate::dashboard::format::of;
 use crate::dashboard::layout::{Place, Tab, page, project_path, title_of};
-use crate::dashboard::refusal::Refusal;
 use crate::dashboard::tags;
-use crate::dashboard::visit::Visit;
-use crate::dashboard::words::of;
 use crate::domain::ids::TaskId;
 use crate::projection::Projection;
 use crate::storage::Project;
@@ -26,7 +26,7 @@ const REST_MS: u32 = 3_000;
 
 /// A map with its colours, as far as they are made.
 struct Picture<'a> {
-    visit: &'a Visit,
+    context: &'a PageContext,
     project: &'a Project,
     view: &'a View,
     /// By the projection that was asked for, or meanwhile by another one.
@@ -36,45 +36,48 @@ struct Picture<'a> {
     sizes: HashMap<TaskId, u8>,
 }
 
-pub(super) async fn show(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    let view = wish.understood(&visit, &project).await?;
+pub(super) async fn show(context: PageContext, query: Query<MapQuery>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    let view = query.understood(&context, &project).await?;
     let (wanted, colouring, sizes) = tokio::join!(
-        drawn(&visit, &project, view.projection, view.tag.as_deref()),
-        colouring(&visit, &project, &view),
-        points::sizes(&visit, &project)
+        drawn(&context, &project, view.projection, view.tag.as_deref()),
+        colouring(&context, &project, &view),
+        points::sizes(&context, &project)
     );
-    let (mut seen, mut projection) = (wanted?, view.projection);
+    let mut seen = wanted?;
+    let mut projection = view.projection;
     if seen.made.is_none() && projection != Projection::Principal {
         projection = Projection::Principal;
-        seen = drawn(&visit, &project, projection, view.tag.as_deref()).await?;
+        seen = drawn(&context, &project, projection, view.tag.as_deref()).await?;
     }
-    let tags = visit.rooms().storage.tags().await?;
-    let (visit, project, view) = (&visit, &project, &view);
+    let tags = context.services().storage.tags().await?;
+    let context = &context;
+    let project = &project;
+    let view = &view;
     let colouring = colouring?;
-    let picture = Picture { visit, project, view, drawn: seen, projection, colouring, sizes };
+    let picture = Picture { context, project, view, drawn: seen, projection, colouring, sizes };
     let stamp = picture.drawn().map(|drawn| drawn.stamp.as_str()).unwrap_or_default();
     let body = html! {
         link rel="stylesheet" href=(assets::MAP_STYLE.path());
         h1 { "Embedding map" }
-        @if let Some(tagged) = wish.tagged {
+        @if let Some(tagged) = query.tagged {
             p.done role="status" { (of(i64::from(tagged), "image bears", "images bear")) " the tag now." }
         }
-        (tags::done(&wish.done))
+        (tags::done(&query.done))
         (form(project, view, &tags::field(&tags, view.tag.as_deref())))
         div.map-page {
             (picture.section())
             div.side {
-                (tag::form(visit, project, view, projection, stamp))
-                (tags::section(visit, project, &tags))
+                (tag::form(context, project, view, projection, stamp))
+                (tags::section(context, project, &tags))
             }
         }
         script src=(assets::MAP_SCRIPT.path()) defer {}
     };
-    Ok(page(visit, Place::Project(project, Tab::Map), &format!("Map of {}", title_of(project)), &body))
+    Ok(page(context, Place::Project(project, Tab::Map), &format!("Map of {}", title_of(project)), &body))
 }
 
-/// What to see: a plain form.
+/// Form of the view; it works without scripts.
 fn form(project: &Project, view: &View, tag: &Markup) -> Markup {
     html! {
         section.card aria-label="View" {
@@ -118,7 +121,8 @@ impl Picture<'_> {
 
     /// The part that follows changes; a script puts its canvas in the place of the drawing.
     fn section(&self) -> Markup {
-        let (visit, project) = (self.visit, self.project);
+        let context = self.context;
+        let project = self.project;
         let kinds = match self.view.colour {
             Colour::Label => "pool ready version labels",
             _ => "pool ready version",
@@ -126,8 +130,9 @@ impl Picture<'_> {
         let drawn = self.drawn();
         let points = drawn.map(|_| self.view.address(project, "/points", self.projection));
         // Ids are numbers: the script puts them at the end.
-        let task =
-            visit.task_address(project.id, TaskId(0)).and_then(|to| to.strip_suffix('0').map(str::to_owned));
+        let task = context
+            .task_address(project.id, TaskId(0))
+            .and_then(|to| to.strip_suffix('0').map(str::to_owned));
         html! {
             section #map.card aria-label="Map" data-live=(kinds) data-project=(project.id) data-points=[points]
                 data-stamp=[drawn.map(|drawn| &drawn.stamp)] data-projection=(self.projection.name())
@@ -139,7 +144,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Whether something better is on its way.
+    /// `true` if a newer map or colouring is on its way.
     fn is_waiting(&self) -> bool {
         !(self.drawn.fresh && self.colouring.fresh && self.projection == self.view.projection)
     }
@@ -148,7 +153,7 @@ impl Picture<'_> {
         matches!(self.colouring.made, Some(Ok(ref colouring)) if matches!(colouring.scale, Scale::Range { .. }))
     }
 
-    /// What is seen, and what is not.
+    /// Description of the map: the images that are shown, and those that are not.
     fn state(&self) -> Markup {
         let drawn = match &self.drawn.made {
             None => {
@@ -160,7 +165,8 @@ impl Picture<'_> {
             Some(Ok(drawn)) => drawn,
         };
         let map = &drawn.map;
-        let (shown, settled) = (map.tasks.len() as i64, map.settled as i64);
+        let shown = map.tasks.len() as i64;
+        let settled = map.settled as i64;
         html! {
             p {
                 (of(shown, "image", "images"))
@@ -200,8 +206,8 @@ impl Picture<'_> {
             of(drawn.map.tasks.len() as i64, "image", "images"),
             self.view.colour.name()
         );
-        let opens = |task| self.visit.task_address(self.project.id, task);
-        let by_script = self.visit.request().headers().contains_key("hx-request");
+        let opens = |task| self.context.task_address(self.project.id, task);
+        let by_script = self.context.request().headers().contains_key("hx-request");
         html! {
             div #map-figure.map-figure data-says=(says) {
                 // Who follows changes has a canvas.
@@ -211,7 +217,7 @@ impl Picture<'_> {
     }
 }
 
-/// What it is to have no colour.
+/// Name for points without a colour.
 fn none(colour: Colour) -> &'static str {
     match colour {
         Colour::Label => "no label",

@@ -8,28 +8,29 @@ use actix_web::web::Query;
 
 use super::colours::{Colouring, NONE, colouring};
 use super::drawn;
-use super::view::Wish;
+use super::view::MapQuery;
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
 use crate::dashboard::queue::ranking;
-use crate::dashboard::refusal::Refusal;
-use crate::dashboard::visit::Visit;
 use crate::domain::ids::TaskId;
-use crate::queue::{Map, Ranking};
+use crate::pool::Map;
+use crate::queue::Ranking;
 use crate::storage::Project;
 
-/// What the answer begins with: what it is, and in which form.
+/// First bytes of the answer: its kind and its format version.
 const MAGIC: [u8; 4] = *b"wvm1";
 
 /// Sends [`encode`]d points.
-pub(super) async fn send(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    let view = wish.understood(&visit, &project).await?;
+pub(super) async fn send(context: PageContext, query: Query<MapQuery>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    let view = query.understood(&context, &project).await?;
     let (drawn, colouring, sizes) = tokio::join!(
-        drawn(&visit, &project, view.projection, view.tag.as_deref()),
-        colouring(&visit, &project, &view),
-        sizes(&visit, &project)
+        drawn(&context, &project, view.projection, view.tag.as_deref()),
+        colouring(&context, &project, &view),
+        sizes(&context, &project)
     );
     let colouring = colouring?;
-    let drawn = drawn?.made.and_then(Result::ok).ok_or(Refusal::Busy)?;
+    let drawn = drawn?.made.and_then(Result::ok).ok_or(PageError::Busy)?;
     let colouring = colouring.made.and_then(Result::ok);
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
@@ -38,10 +39,10 @@ pub(super) async fn send(visit: Visit, wish: Query<Wish>) -> Result<HttpResponse
         .body(encode(&drawn.map, colouring.as_deref(), &sizes)))
 }
 
-/// How large the points of the tasks are that come next: 255 for the first, 1 for the last one ranked.
-pub(super) async fn sizes(visit: &Visit, project: &Project) -> HashMap<TaskId, u8> {
+/// Sizes of the points of the tasks that come next: 255 for the first, 1 for the last one ranked.
+pub(super) async fn sizes(context: &PageContext, project: &Project) -> HashMap<TaskId, u8> {
     let own = project.strategy.as_deref().and_then(|name| name.parse().ok());
-    let ranking = ranking(visit, project, own, None).await.made.and_then(Result::ok);
+    let ranking = ranking(context, project, own, None).await.made.and_then(Result::ok);
     ranking.map(|ranking| by_rank(&ranking)).unwrap_or_default()
 }
 

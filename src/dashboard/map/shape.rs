@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::domain::ids::ContentHash;
+use crate::pool::Map;
 use crate::projection::SIDE;
-use crate::queue::Map;
 
 /// Corners of a line at most: a script thins what a hand drew, and each costs a comparison for every point.
 pub(super) const CORNERS: usize = 256;
@@ -22,14 +22,14 @@ pub(super) enum Shape {
     Polygon(Vec<[f32; 2]>),
 }
 
-/// Why a text is no part of the map.
+/// Reason why a text is no part of the map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ShapeError {
-    #[error("`{0}` is no number from 0 to {SIDE}")]
+    #[error("`{0}` is not a number from 0 to {SIDE}")]
     Edge(&'static str),
     #[error("the rectangle is inside out: left is beyond right, or bottom beyond top")]
     InsideOut,
-    #[error("corner {0} of the line is no pair of numbers from 0 to {SIDE}")]
+    #[error("corner {0} of the line is not a pair of numbers from 0 to {SIDE}")]
     Corner(usize),
     #[error("a line around images has 3 to {CORNERS} corners")]
     Corners,
@@ -42,8 +42,10 @@ impl Shape {
     /// An edge is no number, or the edges are in the wrong order.
     pub fn rectangle([left, right, bottom, top]: [&str; 4]) -> Result<Self, ShapeError> {
         let edge = |name: &'static str, text: &str| number(text).ok_or(ShapeError::Edge(name));
-        let (left, right) = (edge("left", left)?, edge("right", right)?);
-        let (bottom, top) = (edge("bottom", bottom)?, edge("top", top)?);
+        let left = edge("left", left)?;
+        let right = edge("right", right)?;
+        let bottom = edge("bottom", bottom)?;
+        let top = edge("top", top)?;
         if left > right || bottom > top {
             return Err(ShapeError::InsideOut);
         }
@@ -139,10 +141,10 @@ mod tests {
     #[test]
     fn what_is_no_rectangle_is_refused_with_the_reason() {
         for (edges, reason) in [
-            (["", "1", "0", "1"], "`left` is no number from 0 to 1000"),
-            (["0", "NaN", "0", "1"], "`right` is no number from 0 to 1000"),
-            (["0", "1", "inf", "1"], "`bottom` is no number from 0 to 1000"),
-            (["0", "1", "0", "1e99"], "`top` is no number from 0 to 1000"),
+            (["", "1", "0", "1"], "`left` is not a number from 0 to 1000"),
+            (["0", "NaN", "0", "1"], "`right` is not a number from 0 to 1000"),
+            (["0", "1", "inf", "1"], "`bottom` is not a number from 0 to 1000"),
+            (["0", "1", "0", "1e99"], "`top` is not a number from 0 to 1000"),
             (["2", "1", "0", "1"], "the rectangle is inside out: left is beyond right, or bottom beyond top"),
         ] {
             assert_eq!(Shape::rectangle(edges).unwrap_err().to_string(), reason);
@@ -153,18 +155,19 @@ mod tests {
     fn what_is_no_line_around_something_is_refused_with_the_reason() {
         let corners = |count: usize| "1,1 ".repeat(count);
         assert!(Shape::polygon(&corners(CORNERS)).is_ok());
-        let (many, endless) = (corners(CORNERS + 1), corners(60_000));
+        let many = corners(CORNERS + 1);
+        let endless = corners(60_000);
         for (text, reason) in [
             ("1,1 2,2", "a line around images has 3 to 256 corners"),
             (many.as_str(), "a line around images has 3 to 256 corners"),
             (endless.as_str(), "a line around images has 3 to 256 corners"),
-            ("1,1 2,2 3", "corner 3 of the line is no pair of numbers from 0 to 1000"),
-            ("1,1 NaN,2 3,3", "corner 2 of the line is no pair of numbers from 0 to 1000"),
-            ("1,1 2,inf 3,3", "corner 2 of the line is no pair of numbers from 0 to 1000"),
-            ("-1,1 2,2 3,3", "corner 1 of the line is no pair of numbers from 0 to 1000"),
-            ("1,1 2,2 3,1000.1", "corner 3 of the line is no pair of numbers from 0 to 1000"),
-            ("1,1,1 2,2 3,3", "corner 1 of the line is no pair of numbers from 0 to 1000"),
-            ("<script>", "corner 1 of the line is no pair of numbers from 0 to 1000"),
+            ("1,1 2,2 3", "corner 3 of the line is not a pair of numbers from 0 to 1000"),
+            ("1,1 NaN,2 3,3", "corner 2 of the line is not a pair of numbers from 0 to 1000"),
+            ("1,1 2,inf 3,3", "corner 2 of the line is not a pair of numbers from 0 to 1000"),
+            ("-1,1 2,2 3,3", "corner 1 of the line is not a pair of numbers from 0 to 1000"),
+            ("1,1 2,2 3,1000.1", "corner 3 of the line is not a pair of numbers from 0 to 1000"),
+            ("1,1,1 2,2 3,3", "corner 1 of the line is not a pair of numbers from 0 to 1000"),
+            ("<script>", "corner 1 of the line is not a pair of numbers from 0 to 1000"),
         ] {
             assert_eq!(Shape::polygon(text).unwrap_err().to_string(), reason, "{:.40}", text);
         }

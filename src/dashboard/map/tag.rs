@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::drawn;
 use super::shape::Shape;
-use super::view::{View, Wish};
+use super::view::{MapQuery, View};
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
 use crate::dashboard::layout::project_path;
-use crate::dashboard::refusal::Refusal;
-use crate::dashboard::visit::Visit;
 use crate::domain::tag::{MAX_CHARS, Tag};
 use crate::projection::{Projection, SIDE};
 use crate::storage::Project;
@@ -40,7 +40,7 @@ pub(super) struct Selection {
 
 /// The form, for a part that a script or a person fills in.
 pub(super) fn form(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     view: &View,
     projection: Projection,
@@ -60,7 +60,7 @@ pub(super) fn form(
                 code { "weathervane select" } " chooses no image that bears a tag."
             }
             form #map-tag.map-tag method="post" action={ (project_path(project)) "/map/tag" } {
-                (visit.token())
+                (context.token())
                 input type="hidden" name="map" value=(stamp);
                 input type="hidden" name="projection" value=(projection.name());
                 input type="hidden" name="wanted" value=(view.projection.name());
@@ -81,38 +81,38 @@ pub(super) fn form(
 }
 
 /// Tags the images that were selected.
-pub(super) async fn add(visit: Visit, selection: Form<Selection>) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
-    let view = Wish::new(&selection.wanted, &selection.colour, &selection.head, &selection.shown);
-    let view = view.understood(&visit, &project).await?;
+pub(super) async fn add(context: PageContext, selection: Form<Selection>) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
+    let view = MapQuery::new(&selection.wanted, &selection.colour, &selection.head, &selection.shown);
+    let view = view.understood(&context, &project).await?;
     let projection = Projection::from_name(&selection.projection);
-    let projection = projection.ok_or_else(|| Refusal::not_found("projection", &selection.projection))?;
+    let projection = projection.ok_or_else(|| PageError::not_found("projection", &selection.projection))?;
     let tag: Tag = selection.tag.parse().map_err(|error| refused(&error))?;
     let shape = selection.shape()?;
-    let drawn = drawn(&visit, &project, projection, view.tag.as_deref()).await?.made.and_then(Result::ok);
+    let drawn = drawn(&context, &project, projection, view.tag.as_deref()).await?.made.and_then(Result::ok);
     let drawn = drawn.filter(|drawn| drawn.stamp == selection.map);
     let drawn = drawn.ok_or_else(|| {
         refused(&"the map has changed since it was shown, so the selection means other images")
     })?;
     // A comparison for each point and corner.
     let images = tokio::task::spawn_blocking(move || shape.images(&drawn.map)).await;
-    let images = images.map_err(|_| Refusal::Gone)?;
+    let images = images.map_err(|_| PageError::Gone)?;
     if images.is_empty() {
         return Err(refused(&"no image lies inside"));
     }
-    inner.storage.tag_images(tag.as_str(), &images, visit.now()).await?;
+    inner.storage.tag_images(tag.as_str(), &images, context.now()).await?;
     tracing::info!(project = %project.id, tag = tag.as_str(), images = images.len(), "images tagged in the dashboard");
     let to = format!("{}&tagged={}", view.address(&project, "", view.projection), images.len());
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, to)).finish())
 }
 
-fn refused(why: &dyn std::fmt::Display) -> Refusal {
-    Refusal::Selection(why.to_string())
+fn refused(why: &dyn std::fmt::Display) -> PageError {
+    PageError::Selection(why.to_string())
 }
 
 impl Selection {
-    fn shape(&self) -> Result<Shape, Refusal> {
+    fn shape(&self) -> Result<Shape, PageError> {
         let shape = if self.polygon.trim().is_empty() {
             Shape::rectangle([&self.left, &self.right, &self.bottom, &self.top])
         } else {

@@ -1,17 +1,17 @@
-//! What a visitor wants to see of the map.
+//! View of the map that a visitor asks for.
 
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
 use crate::dashboard::layout::project_path;
-use crate::dashboard::refusal::Refusal;
 use crate::dashboard::tags;
-use crate::dashboard::visit::Visit;
 use crate::domain::label_config::HeadSpec;
 use crate::projection::Projection;
 use crate::storage::Project;
 
-/// What gives points their colour.
+/// Attribute that gives points their colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Colour {
     Label,
@@ -23,13 +23,13 @@ pub(super) enum Colour {
 
 /// The form as it comes.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Wish {
+pub(super) struct MapQuery {
     projection: Option<String>,
     colour: Option<String>,
     head: Option<String>,
     /// Show only images that bear it.
     tag: Option<String>,
-    /// What was done with a tag just now.
+    /// Action just done with a tag.
     #[serde(default)]
     pub done: String,
     /// Images that were tagged just now.
@@ -62,13 +62,13 @@ impl Colour {
         }
     }
 
-    /// Whether it depends on a head.
+    /// `true` if it depends on a head.
     pub fn is_of_head(self) -> bool {
         matches!(self, Self::Label | Self::Prediction | Self::Certainty)
     }
 }
 
-impl Wish {
+impl MapQuery {
     pub fn new(projection: &str, colour: &str, head: &str, tag: &str) -> Self {
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Self {
@@ -82,11 +82,11 @@ impl Wish {
 
     /// # Errors
     /// It names a projection, colour, head or tag that there is not, or the database does not answer.
-    pub async fn understood(&self, visit: &Visit, project: &Project) -> Result<View, Refusal> {
+    pub async fn understood(&self, context: &PageContext, project: &Project) -> Result<View, PageError> {
         let projection = match self.projection.as_deref() {
             None => Projection::Principal,
             Some(name) => {
-                Projection::from_name(name).ok_or_else(|| Refusal::not_found("projection", name))?
+                Projection::from_name(name).ok_or_else(|| PageError::not_found("projection", name))?
             }
         };
         let colour = match self.colour.as_deref() {
@@ -94,9 +94,10 @@ impl Wish {
             Some(name) => Colour::ALL
                 .into_iter()
                 .find(|colour| colour.name() == name)
-                .ok_or_else(|| Refusal::not_found("colour", name))?,
+                .ok_or_else(|| PageError::not_found("colour", name))?,
         };
-        let config = visit.rooms().training.label_config(project.label_config.as_deref().unwrap_or_default());
+        let config =
+            context.services().label_configs.parse(project.label_config.as_deref().unwrap_or_default());
         let config = config.ok();
         let all = config.iter().flat_map(|config| &config.heads).filter(|head| !head.skip);
         // The pool holds that image.
@@ -107,10 +108,10 @@ impl Wish {
             None => heads.first().cloned(),
             Some(name) => {
                 let head = heads.iter().find(|head| head.from_name == name);
-                Some(head.ok_or_else(|| Refusal::not_found("head", name))?.clone())
+                Some(head.ok_or_else(|| PageError::not_found("head", name))?.clone())
             }
         };
-        let tag = tags::chosen(visit.rooms(), self.tag.as_deref()).await?;
+        let tag = tags::chosen(context.services(), self.tag.as_deref()).await?;
         Ok(View { projection, colour, head, heads, tag })
     }
 }

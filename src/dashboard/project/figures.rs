@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 
 use crate::dashboard::charts::{self, Bar};
+use crate::dashboard::format::{count, percent};
 use crate::dashboard::thresholds;
-use crate::dashboard::words::{count, percent};
-use crate::eval::suspects::{STABLE_KAPPA, StopHint};
+use crate::eval::stopping::{STABLE_KAPPA, StoppingRule};
 use crate::models::HeadCard;
 
-pub(super) fn stop(card: &HeadCard, hint: &StopHint) -> Markup {
+pub(super) fn stop(card: &HeadCard, hint: &StoppingRule) -> Markup {
     if let Err(why) = thresholds::stop(card) {
         return html! { p.lead { "Go on labelling." } p.note { (why) } };
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use crate::dashboard::charts::{LineChart, Point, line};
+use crate::dashboard::format::{count, percent};
 use crate::dashboard::history::Measured;
 use crate::dashboard::thresholds;
-use crate::dashboard::words::{count, percent};
 use crate::eval::Evaluation;
 use crate::models::HeadCard;
 

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
+use crate::dashboard::context::PageContext;
 use crate::dashboard::layout::project_path;
 use crate::dashboard::queue::ranking;
 use crate::dashboard::thumbnails::picture;
-use crate::dashboard::visit::Visit;
 use crate::domain::ids::TaskId;
 use crate::queue::Ranked;
 use crate::storage::Project;
@@ -14,9 +14,9 @@ use crate::storage::Project;
 const SHOWN: usize = 6;
 
 /// The head of the queue, as far as it is ranked.
-pub(super) async fn section(visit: &Visit, project: &Project) -> Markup {
+pub(super) async fn section(context: &PageContext, project: &Project) -> Markup {
     let own = project.strategy.as_deref().and_then(|name| name.parse().ok());
-    let seen = ranking(visit, project, own, None).await;
+    let seen = ranking(context, project, own, None).await;
     let made = seen.made.and_then(Result::ok);
     let tasks = made.as_ref().map(|ranking| &ranking.tasks[..ranking.tasks.len().min(SHOWN)]);
     html! {
@@ -27,7 +27,7 @@ pub(super) async fn section(visit: &Visit, project: &Project) -> Markup {
                 None => p.note { "The tasks are being ranked." },
                 Some([]) => p { "Nothing is left to label." },
                 Some(tasks) => {
-                    ol.tiles.three { @for ranked in tasks { li { (task(visit, project, ranked)) } } }
+                    ol.tiles.three { @for ranked in tasks { li { (task(context, project, ranked)) } } }
                     p { a href={ (project_path(project)) "/queue" } { "Why these, and what follows" } }
                 }
             }
@@ -35,11 +35,11 @@ pub(super) async fn section(visit: &Visit, project: &Project) -> Markup {
     }
 }
 
-fn task(visit: &Visit, project: &Project, ranked: &Ranked) -> Markup {
+fn task(context: &PageContext, project: &Project, ranked: &Ranked) -> Markup {
     let TaskId(id) = ranked.task;
     html! {
         (picture(project.id, ranked.task))
-        @match visit.task_address(project.id, ranked.task) {
+        @match context.task_address(project.id, ranked.task) {
             Some(to) => a href=(to) rel="noreferrer" target="_blank" { "Task " (id) }
             None => { "Task " (id) }
         }

@@ -1,20 +1,20 @@
-//! What to do in a project that has no version yet.
+//! First steps in a project that has no version yet.
 
 use maud::{Markup, html};
 
-use crate::dashboard::words::of;
+use crate::dashboard::format::of;
 use crate::storage::TaskCounts;
 use crate::training::Trigger;
 
-/// Where such a project stands.
+/// State of such a project.
 pub(super) struct Start<'a> {
-    /// Where its tasks are labelled, where Label Studio's address is known.
+    /// Address at which its tasks are labelled, if Label Studio's address is known.
     pub labelling: Option<String>,
     pub counts: TaskCounts,
-    /// What the last training waits for.
+    /// Condition that the last training waits for.
     pub waits_for: Option<&'a str>,
     pub trigger: Trigger,
-    /// Whether the starter model answers meanwhile.
+    /// `true` if the starter model answers meanwhile.
     pub starter: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The strategy: what each does, the look at another one, and the choice.
+//! The query strategy: descriptions, the preview of another one, and the choice.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LOCATION;
@@ -6,13 +6,13 @@ use actix_web::web::Form;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
 use crate::dashboard::layout::project_path;
-use crate::dashboard::refusal::Refusal;
-use crate::dashboard::visit::Visit;
 use crate::ranking::Strategy;
 use crate::storage::Project;
 
-/// What the form of a strategy calls "as the program does by itself".
+/// Value of the form's field for the program's own choice of a strategy.
 const BY_ITSELF: &str = "";
 
 #[derive(Deserialize)]
@@ -21,30 +21,30 @@ pub(super) struct Choice {
     strategy: String,
 }
 
-/// Stores the strategy; the queue is written anew behind the answer.
-pub(super) async fn apply(visit: Visit, choice: Form<Choice>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
+/// Stores the strategy; the queue is written again behind the answer.
+pub(super) async fn apply(context: PageContext, choice: Form<Choice>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
     let strategy = chosen(&choice.strategy)?;
-    visit.rooms().queue.follow(project.id, strategy).await?;
+    context.services().queue.follow(project.id, strategy).await?;
     tracing::info!(project = %project.id, strategy = strategy.map(Strategy::name), "strategy chosen in the dashboard");
     let to = format!("{}/queue?done=strategy", project_path(&project));
     Ok(HttpResponse::SeeOther().insert_header((LOCATION, to)).finish())
 }
 
 /// The strategy of a form's field; `None`: the program's own choice.
-pub(super) fn chosen(name: &str) -> Result<Option<Strategy>, Refusal> {
+pub(super) fn chosen(name: &str) -> Result<Option<Strategy>, PageError> {
     if name == BY_ITSELF {
         return Ok(None);
     }
-    name.parse().map(Some).map_err(|_| Refusal::not_found("strategy", name))
+    name.parse().map(Some).map_err(|_| PageError::not_found("strategy", name))
 }
 
 /// The form, with the field that filters what is shown.
 pub(super) fn form(
-    visit: &Visit,
+    context: &PageContext,
     project: &Project,
     own: Option<Strategy>,
-    looked_at: Option<Strategy>,
+    chosen: Option<Strategy>,
     tag: &Markup,
 ) -> Markup {
     let path = project_path(project);
@@ -54,21 +54,21 @@ pub(super) fn form(
             form.inline method="get" action={ (path) "/queue" } {
                 label for="strategy" { "Strategy" }
                 select #strategy name="strategy" {
-                    option value=(BY_ITSELF) selected[looked_at.is_none()] { "automatic" }
+                    option value=(BY_ITSELF) selected[chosen.is_none()] { "automatic" }
                     @for strategy in Strategy::ALL {
-                        option value=(strategy.name()) selected[looked_at == Some(strategy)] { (strategy.name()) }
+                        option value=(strategy.name()) selected[chosen == Some(strategy)] { (strategy.name()) }
                     }
                 }
                 (tag)
                 button.quiet type="submit" { "Look" }
             }
-            p.note { (about(looked_at)) }
-            @if looked_at == own {
+            p.note { (about(chosen)) }
+            @if chosen == own {
                 p { "This strategy is in use." }
             } @else {
                 form.inline method="post" action={ (path) "/queue/strategy" } {
-                    (visit.token())
-                    input type="hidden" name="strategy" value=(name(looked_at));
+                    (context.token())
+                    input type="hidden" name="strategy" value=(name(chosen));
                     button type="submit" { "Use this strategy" }
                     span.note { "Until then the project goes on with " strong { (own.map_or("automatic", Strategy::name)) } "." }
                 }

@@ -1,4 +1,4 @@
-//! What can be done with a version: let it serve, hold on to it, take it along.
+//! Actions on a version: activate, pin, download.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, ContentEncoding, LOCATION};
@@ -6,10 +6,10 @@ use actix_web::web::Form;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
 use crate::dashboard::history::Measured;
 use crate::dashboard::layout::project_path;
-use crate::dashboard::refusal::Refusal;
-use crate::dashboard::visit::Visit;
 use crate::storage::Project;
 
 #[derive(Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct Pin {
     pinned: bool,
 }
 
-/// What a page says after an action.
+/// Message of a page after an action.
 pub(super) fn done(what: &str) -> Markup {
     let says = match what {
         "activated" => "The version serves now. Label Studio's queue follows as soon as it is written.",
@@ -28,23 +28,23 @@ pub(super) fn done(what: &str) -> Markup {
     html! { p.done role="status" { (says) } }
 }
 
-pub(super) fn pin_form(visit: &Visit, project: &Project) -> Markup {
+pub(super) fn pin_form(context: &PageContext, project: &Project) -> Markup {
     html! {
         form.inline method="post" action={ (project_path(project)) "/pin" } {
-            (visit.token())
+            (context.token())
             input type="hidden" name="pinned" value=(!project.pinned);
             button.quiet type="submit" { @if project.pinned { "Let trainings serve again" } @else { "Pin this version" } }
         }
     }
 }
 
-pub(super) fn forms(visit: &Visit, project: &Project, version: &Measured, serves: bool) -> Markup {
+pub(super) fn forms(context: &PageContext, project: &Project, version: &Measured, serves: bool) -> Markup {
     let path = format!("{}/versions/{}", project_path(project), version.number);
     html! {
         div.actions {
             @if !serves {
                 form.inline method="post" action={ (path) "/activate" } {
-                    (visit.token())
+                    (context.token())
                     button type="submit" aria-label={ "Activate " (version.name) } { "Activate" }
                 }
             }
@@ -54,28 +54,28 @@ pub(super) fn forms(visit: &Visit, project: &Project, version: &Measured, serves
 }
 
 /// Lets a version serve until the next training, or for as long as it is pinned.
-pub(super) async fn activate(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
-    let published = inner.models.activate(project.id, number(&visit)?).await?;
+pub(super) async fn activate(context: PageContext) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
+    let published = inner.models.activate(project.id, number(&context)?).await?;
     inner.queue.version_changed();
     tracing::info!(project = %project.id, version = published.name, "version activated in the dashboard");
     Ok(back(&project, "activated"))
 }
 
 /// Pins what serves, or lets it go.
-pub(super) async fn pin(visit: Visit, pin: Form<Pin>) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    visit.rooms().storage.set_pinned(project.id, pin.pinned).await?;
+pub(super) async fn pin(context: PageContext, pin: Form<Pin>) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    context.services().storage.set_pinned(project.id, pin.pinned).await?;
     tracing::info!(project = %project.id, pinned = pin.pinned, "pin changed in the dashboard");
     Ok(back(&project, if pin.pinned { "pinned" } else { "released" }))
 }
 
 /// The version's file: safetensors, as it was published.
-pub(super) async fn download(visit: Visit) -> Result<HttpResponse, Refusal> {
-    let project = visit.project().await?;
-    let number = number(&visit)?;
-    let bytes = visit.rooms().models.file(project.id, number).await?;
+pub(super) async fn download(context: PageContext) -> Result<HttpResponse, PageError> {
+    let project = context.project().await?;
+    let number = number(&context)?;
+    let bytes = context.services().models.file(project.id, number).await?;
     let name = format!("attachment; filename=\"project-{}-version-{number}.safetensors\"", project.id);
     Ok(HttpResponse::Ok()
         .content_type("application/octet-stream")
@@ -84,9 +84,9 @@ pub(super) async fn download(visit: Visit) -> Result<HttpResponse, Refusal> {
         .body(bytes))
 }
 
-fn number(visit: &Visit) -> Result<i64, Refusal> {
-    let name = visit.part("number");
-    name.parse().map_err(|_| Refusal::not_found("version", name))
+fn number(context: &PageContext) -> Result<i64, PageError> {
+    let name = context.part("number");
+    name.parse().map_err(|_| PageError::not_found("version", name))
 }
 
 fn back(project: &Project, done: &str) -> HttpResponse {

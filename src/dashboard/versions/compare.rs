@@ -8,13 +8,13 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::table;
+use crate::dashboard::context::PageContext;
+use crate::dashboard::error::PageError;
+use crate::dashboard::format::{count, of, percent};
 use crate::dashboard::layout::{Place, Tab, page, project_path};
 use crate::dashboard::queue::task_link;
-use crate::dashboard::refusal::Refusal;
 use crate::dashboard::thumbnails::picture;
-use crate::dashboard::visit::Visit;
-use crate::dashboard::words::{count, of, percent};
-use crate::queue::{Change, Comparison};
+use crate::pool::{AnswerChange, Comparison};
 use crate::storage::Project;
 
 /// Tasks shown.
@@ -46,43 +46,46 @@ pub(super) fn form(project: &Project, numbers: &[i64]) -> Markup {
     }
 }
 
-pub(super) async fn show(visit: Visit, pair: Query<Pair>) -> Result<HttpResponse, Refusal> {
-    let inner = visit.rooms();
-    let project = visit.project().await?;
-    let (a, b) = (pair.a, pair.b);
+pub(super) async fn show(context: PageContext, pair: Query<Pair>) -> Result<HttpResponse, PageError> {
+    let inner = context.services();
+    let project = context.project().await?;
+    let a = pair.a;
+    let b = pair.b;
     let measured = inner.history.measured(project.id, &[a.max(b), a.min(b)]).await?;
     for number in [a, b] {
         if !measured.iter().any(|version| version.number == number) {
-            return Err(Refusal::not_found("version", &number.to_string()));
+            return Err(PageError::not_found("version", &number.to_string()));
         }
     }
-    let embedded = inner.queue.progress_among(project.id, 0).embedded;
-    let (queue, models, id) = (inner.queue.clone(), inner.models.clone(), project.id);
+    let embedded = inner.pool.progress_among(project.id, 0).embedded;
+    let pool = inner.pool.clone();
+    let models = inner.models.clone();
+    let id = project.id;
     let make = || async move {
         let read = |number| models.version(id, number);
         let (before, after) = tokio::try_join!(read(a), read(b)).map_err(|error| error.to_string())?;
-        queue.compare(id, before, after).await.map_err(|error| error.to_string())
+        Comparison::of(&pool, id, before, after).await.map_err(|error| error.to_string())
     };
     let seen = inner.comparisons.get(id, (id, a, b), embedded.to_string(), make).await;
     let live = inner.models.current(project.id).map(|published| published.number);
     let body = html! {
         h1 { "Version " (a) " and version " (b) }
-        (table(&visit, &project, &measured, live))
+        (table(&context, &project, &measured, live))
         section #changes.card aria-label="Changed answers" data-live="ready" data-project=(project.id)
             data-waiting=[(!seen.fresh).then_some("")] {
             h2 { "Answers that changed" }
             @match &seen.made {
                 None => p role="status" { "The versions are being compared. This page follows by itself, or load it again in a moment." },
                 Some(Err(reason)) => p.problem { (reason) },
-                Some(Ok(comparison)) => (changes(&visit, &project, comparison)),
+                Some(Ok(comparison)) => (changes(&context, &project, comparison)),
             }
         }
         p { a href={ (project_path(&project)) "/versions" } { "All versions" } }
     };
-    Ok(page(&visit, Place::Project(&project, Tab::Versions), &format!("Versions {a} and {b}"), &body))
+    Ok(page(&context, Place::Project(&project, Tab::Versions), &format!("Versions {a} and {b}"), &body))
 }
 
-fn changes(visit: &Visit, project: &Project, comparison: &Arc<Comparison>) -> Markup {
+fn changes(context: &PageContext, project: &Project, comparison: &Arc<Comparison>) -> Markup {
     let Comparison { pool, compared, changes } = comparison.as_ref();
     html! {
         p {
@@ -91,11 +94,11 @@ fn changes(visit: &Visit, project: &Project, comparison: &Arc<Comparison>) -> Ma
             ", open and labelled ones."
             @if changes.len() > SHOWN { " The " (SHOWN) " that the second version is surest of are shown." }
         }
-        ul.tiles { @for change in changes.iter().take(SHOWN) { li.tile { (tile(visit, project, change)) } } }
+        ul.tiles { @for change in changes.iter().take(SHOWN) { li.tile { (tile(context, project, change)) } } }
     }
 }
 
-fn tile(visit: &Visit, project: &Project, change: &Change) -> Markup {
+fn tile(context: &PageContext, project: &Project, change: &AnswerChange) -> Markup {
     html! {
         (picture(project.id, change.task))
         h3 { "Task " (change.task) ", " (change.head) }
@@ -103,6 +106,6 @@ fn tile(visit: &Visit, project: &Project, change: &Change) -> Markup {
             (change.before.0) " (" (percent(f64::from(change.before.1))) ") became "
             strong { (change.after.0) } " (" (percent(f64::from(change.after.1))) ")"
         }
-        (task_link(visit, project, change.task))
+        (task_link(context, project, change.task))
     }
 }

@@ -1,4 +1,4 @@
-//! What an annotation says of the regions of its image.
+//! Targets of the regions of an image, from its annotation.
 
 use std::collections::HashSet;
 
@@ -21,8 +21,8 @@ pub(super) fn kept(items: &[Value]) -> Vec<Value> {
 }
 
 impl Annotation {
-    /// What this annotation teaches a head of regions: each region's place with the answer, in their order. What can't be
-    /// cut out or is no class teaches nothing. Of several answers about one region the first counts, as in the editor.
+    /// Targets of a head of regions: each region's place with the answer, in their order. A region that can't be cut out and
+    /// an answer that is no class are left out. Of several answers about one region the first counts, as in the editor.
     pub fn region_targets(&self, head: &HeadSpec) -> Vec<(Place, Target)> {
         if self.was_cancelled || head.is_of_image() {
             return Vec::new();

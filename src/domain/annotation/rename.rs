@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::unused::words;
-use super::{Named, control, named, text};
+use super::{Named, control, named, text, words};
 use crate::domain::field::shown;
 use crate::domain::ids::ProjectId;
 use crate::domain::label_config::{Control, HeadSpec, LabelConfig};
@@ -15,7 +14,7 @@ const NAMED: usize = 20;
 /// Longest name that is offered in a command, in bytes.
 const MAX_OFFERED_BYTES: usize = 200;
 
-/// Why a class can't be put in another's place.
+/// Reason why a class can't take another's place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenameError {
     /// No head has the name.
@@ -65,7 +64,7 @@ pub struct Rename {
 
 impl Rename {
     /// Finds the question that is meant: the one named, else the only one that has the new class. A choice that is still a
-    /// class is given up only where `merge` says so.
+    /// class is given up only if `merge` is `true`.
     ///
     /// # Errors
     /// No question or several can be meant, the new name is no class, or the old one is still in use.
@@ -98,8 +97,9 @@ impl Rename {
                 return Err(RenameError::SeveralQuestions { new: new.to_owned(), questions });
             }
         };
-        let (old, new, from_name) =
-            (old.to_owned(), head.classes[class].name.clone(), head.from_name.clone());
+        let old = old.to_owned();
+        let new = head.classes[class].name.clone();
+        let from_name = head.from_name.clone();
         match readings(&old).map(|choice| named(&choice, head)) {
             [Named::Unknown, Named::Unknown] => {}
             [Named::Class(same), _] | [_, Named::Class(same)] if same == class => {
@@ -165,7 +165,7 @@ pub fn command(project: ProjectId, from_name: Option<&str>, old: &str, new: &str
     Some(format!("weathervane labels rename --project {project}{of}{end} {} {}", quoted(old), quoted(new)))
 }
 
-/// What a name may be in a result: a choice, or a path of choices.
+/// Forms of a name in a result: a choice, or a path of choices.
 fn readings(name: &str) -> [Value; 2] {
     [json!(name), json!(name.split(" / ").collect::<Vec<_>>())]
 }

@@ -200,7 +200,7 @@ fn a_rating_teaches_its_number_and_none_teaches_nothing() {
         (json!(0), None, None),
         (json!(6), None, Some("`stars` has no class `6`")),
         (json!(2.5), None, Some("`stars` has no class `2.5`")),
-        (json!({"a": 1}), None, Some("`stars` is answered with what is no list of names")),
+        (json!({"a": 1}), None, Some("`stars` is answered with something that is not a list of names")),
     ] {
         let annotation = rated("rating", rating.clone());
         assert_eq!(annotation.target(&config.heads[0]), class.map(Target::Single), "{rating}");

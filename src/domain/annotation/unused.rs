@@ -1,11 +1,11 @@
-//! What of an answer teaches nothing, and why.
+//! Parts of answers that teach nothing, with the reasons.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
 
-use super::{Annotation, Named, choices, control, name, named, rename, text};
+use super::{Annotation, Named, choices, control, named, rename, text, words};
 use crate::domain::field::shown;
 use crate::domain::ids::{ProjectId, TaskId};
 use crate::domain::label_config::{ChoiceKind, Control, HeadSpec, LabelConfig, alike};
@@ -18,7 +18,7 @@ const NAMED_TASKS: usize = 5;
 /// have as many as it has answers.
 const TOLD_REASONS: usize = 50;
 
-/// Parts of one annotation that are looked at: of more nobody needs the reasons, and comparing all takes the square of the time.
+/// Parts of one annotation that are examined: of more nobody needs the reasons, and comparing all takes quadratic time.
 const TOLD_PARTS: usize = 100;
 
 /// Longest name that is compared with others, in bytes: comparing takes the product of both lengths.
@@ -32,7 +32,7 @@ pub struct Unused {
     pub why: Why,
 }
 
-/// Why it teaches nothing.
+/// Reason why a part of an answer teaches nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
     /// The label config has no such control tag, or none that can be learnt.
@@ -43,7 +43,7 @@ pub enum Why {
     SeveralClasses,
     /// A choice above others, where one of those can be right.
     OnlyAParent,
-    /// What was answered is no list of names, and no number where one is asked for.
+    /// The answer is no list of names, and no number where one is asked for.
     Unreadable,
     /// It is about a region, where the head is about whole images.
     OfARegion,
@@ -68,8 +68,8 @@ pub struct UnusedAnswers {
 }
 
 impl UnusedAnswers {
-    /// What of many annotations teaches nothing, the most frequent reason first: at most 50 of them, and one entry for all
-    /// others.
+    /// Collects the parts of many annotations that teach nothing, the most frequent reason first: at most 50 reasons, and
+    /// one entry for all others.
     pub fn among<'a>(annotations: impl Iterator<Item = &'a Annotation>, config: &LabelConfig) -> Vec<Self> {
         let mut found: BTreeMap<Unused, Self> = BTreeMap::new();
         let mut answered: BTreeSet<(&str, usize)> = BTreeSet::new();
@@ -149,7 +149,8 @@ impl fmt::Display for UnusedAnswers {
 }
 
 fn alias(old: &str, new: &str) -> String {
-    let (old, new) = (shown(old), shown(new));
+    let old = shown(old);
+    let new = shown(new);
     format!("keep the old name in the label config: <Choice value=\"{new}\" alias=\"{old}\"/>")
 }
 
@@ -176,7 +177,7 @@ impl fmt::Display for Unused {
         let from_name = shown(&self.from_name);
         match &self.why {
             Why::NoSuchQuestion => {
-                write!(f, "`{from_name}` is no question of the label config that is learnt")
+                write!(f, "`{from_name}` is not a question of the label config that is learnt")
             }
             Why::NoSuchClass(class) => write!(f, "`{from_name}` has no class `{}`", shown(class)),
             Why::SeveralClasses => {
@@ -185,7 +186,9 @@ impl fmt::Display for Unused {
             Why::OnlyAParent => {
                 write!(f, "`{from_name}` is answered with a group of classes, where one class can be right")
             }
-            Why::Unreadable => write!(f, "`{from_name}` is answered with what is no list of names"),
+            Why::Unreadable => {
+                write!(f, "`{from_name}` is answered with something that is not a list of names")
+            }
             Why::OfARegion => {
                 write!(
                     f,
@@ -200,7 +203,8 @@ impl fmt::Display for Unused {
 }
 
 impl Annotation {
-    /// What of this annotation teaches nothing. Skips and answers without a choice are not named: they say nothing.
+    /// Lists the parts of this annotation that teach nothing. Skips and answers without a choice are not listed: they hold
+    /// no answer.
     pub fn unused(&self, config: &LabelConfig) -> Vec<Unused> {
         if self.was_cancelled {
             return Vec::new();
@@ -237,7 +241,7 @@ impl Annotation {
     }
 }
 
-/// What of one answer to a head teaches nothing.
+/// Notes the parts of one answer to a head that teach nothing.
 fn unused_of(item: &Value, head: &HeadSpec, note: &mut dyn FnMut(Why)) {
     let Some(choices) = choices(item) else { return note(Why::Unreadable) };
     let read: Vec<Named> = choices.iter().map(|choice| named(choice, head)).collect();
@@ -260,16 +264,6 @@ fn class(named: &Named) -> Option<usize> {
     match named {
         Named::Class(index) => Some(*index),
         Named::Parent(_) | Named::Unknown => None,
-    }
-}
-
-/// A choice in words.
-pub(super) fn words(choice: &Value) -> Option<String> {
-    match choice {
-        Value::Array(names) if !names.is_empty() => {
-            names.iter().map(name).collect::<Option<Vec<_>>>().map(|names| names.join(" / "))
-        }
-        other => name(other).map(|name| name.into_owned()),
     }
 }
 
@@ -304,9 +298,12 @@ mod tests {
                 vec![("weather", json!([["dry"]]))],
                 &["`weather` is answered with a group of classes, where one class can be right"],
             ),
-            (vec![("weather", json!({"a": 1}))], &["`weather` is answered with what is no list of names"]),
+            (
+                vec![("weather", json!({"a": 1}))],
+                &["`weather` is answered with something that is not a list of names"],
+            ),
             (vec![("seen", json!(["sun", "stars", "stars"]))], &["`seen` has no class `stars`"]),
-            (vec![("sky", json!(["blue"]))], &["`sky` is no question of the label config that is learnt"]),
+            (vec![("sky", json!(["blue"]))], &["`sky` is not a question of the label config that is learnt"]),
         ] {
             assert_eq!(said(&regions), words, "{regions:?}");
         }

@@ -1,4 +1,4 @@
-//! Whether an export belongs to a label config.
+//! Comparison of an export with a label config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,9 @@ use crate::domain::label_config::{HeadSpec, LabelConfig};
 const SHOWN_NAMES: usize = 8;
 
 /// Checks that the answers are to the label config's questions: that its heads are answered if others are, and by classes it
-/// has. Answers to further questions are let be where all of its own have some, and so are answers by further classes where
-/// others are by its own: what they teach nothing for, [`UnusedAnswers`](crate::domain::annotation::UnusedAnswers) says.
+/// has. Answers to further questions are accepted where all of its own have some, and so are answers by further classes
+/// where others are by its own: [`UnusedAnswers`](crate::domain::annotation::UnusedAnswers) reports those that teach
+/// nothing.
 ///
 /// # Errors
 /// [`ExportError::OtherConfig`] names what doesn't match.

@@ -15,7 +15,7 @@ use crate::domain::task::many;
 /// Endings of image files.
 const IMAGE_ENDINGS: [&str; 9] = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".jfif", ".tif", ".tiff"];
 
-/// What the answers say of one question.
+/// One question, as the answers show it.
 #[derive(Default)]
 struct Asked {
     control: Control,
@@ -32,7 +32,8 @@ struct Asked {
 /// [`ExportError::NoConfig`] where choices are nested, only regions are answered, or it can't be told which key holds the image.
 pub fn infer(tasks: &[Answered]) -> Result<LabelConfig, ExportError> {
     let wrong = |problem: &str| ExportError::NoConfig(problem.to_owned());
-    let (mut asked, mut of_parts) = (BTreeMap::<&str, Asked>::new(), BTreeSet::new());
+    let mut asked = BTreeMap::<&str, Asked>::new();
+    let mut of_parts = BTreeSet::new();
     let answers = tasks.iter().flat_map(|task| &task.annotations).filter(|answer| !answer.was_cancelled);
     for region in answers.flat_map(|answer| &answer.result) {
         let text = |field: &str| region.get(field).and_then(Value::as_str);
@@ -106,7 +107,8 @@ fn image_key(tasks: &[Answered]) -> Result<String, String> {
         let first = counts.into_iter().filter(|(_, count)| *count == most && 2 * most > tasks.len());
         first.map(|(key, _)| key.clone()).collect()
     };
-    let (images, texts) = (with(looks_like_image), with(|_| true));
+    let images = with(looks_like_image);
+    let texts = with(|_| true);
     match (images.as_slice(), texts.as_slice()) {
         ([key], _) | ([], [key]) => Ok(key.clone()),
         ([], _) => Err("no key of its data holds the address of an image in most of its tasks".to_owned()),

@@ -37,7 +37,8 @@ fn both_formats_say_the_same() {
             })
             .collect()
     };
-    let (full, min) = (answers(read_json(&full).tasks), answers(read_min(&min, &config).tasks));
+    let full = answers(read_json(&full).tasks);
+    let min = answers(read_min(&min, &config).tasks);
     assert_eq!(full, min);
     assert_eq!(full[1], ("/data/upload/1/2.png".to_owned(), Some(Target::Single(1))));
 }

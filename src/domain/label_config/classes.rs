@@ -98,7 +98,7 @@ pub(super) fn read(
     }
 }
 
-/// What is said of a choice whose answers Label Studio's editor writes as another path.
+/// Message about a choice whose answers Label Studio's editor writes as another path.
 fn taken_apart(class: &Class, separator: &str) -> String {
     format!(
         "choice `{}` has `{}` in its path, where Label Studio's editor takes it apart; set another `pathSeparator`",
@@ -138,7 +138,7 @@ fn path<'a>(choice: Node<'a, '_>, choices: Node<'a, '_>) -> Vec<Cow<'a, str>> {
     path
 }
 
-/// What a result holds for this choice: its alias, else its value.
+/// Name of this choice in a result: its alias, else its value.
 fn result_name<'a>(choice: Node<'a, '_>) -> Cow<'a, str> {
     xml::attribute(choice, "alias").map_or_else(|| value(choice).into(), Cow::Borrowed)
 }

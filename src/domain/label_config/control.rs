@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::xml;
 
-/// Which control tag asks a question, and so which form its answers have.
+/// Kind of control tag, which gives the form of its answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Control {
@@ -46,12 +46,12 @@ impl Control {
         Self::ALL.into_iter().find(|control| control.result_type() == name)
     }
 
-    /// Whether it is [`Control::Choices`].
+    /// `true` if it is [`Control::Choices`].
     pub fn is_choices(&self) -> bool {
         *self == Self::Choices
     }
 
-    /// What a tag is, whatever its case.
+    /// The control tag of an XML element, in any case of its name.
     pub(super) fn of(node: Node<'_, '_>) -> Option<Self> {
         Self::ALL.into_iter().find(|control| xml::is(node, control.tag()))
     }

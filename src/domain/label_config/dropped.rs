@@ -1,4 +1,4 @@
-//! Which answers people gave would have no class any more.
+//! Labels in use that a changed label config would drop.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,7 +66,7 @@ pub fn alike<'a>(old: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
 }
 
 impl HeadSpec {
-    /// Whether a label of a result is a class, or one of the choices above a nested class.
+    /// `true` if a label of a result is a class, or one of the choices above a nested class.
     fn knows(&self, label: &str) -> bool {
         self.class_index(label).is_some()
             || self.classes.iter().any(|class| class.path.iter().any(|name| name == label))

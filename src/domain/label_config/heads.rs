@@ -29,7 +29,8 @@ pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigEr
     let named = tags.iter().filter(|tag| xml::attribute(**tag, "toName").is_none());
     let objects = named.filter_map(|tag| Some((xml::attribute(*tag, "name")?, *tag))).collect();
     let mut config = LabelConfig { heads: Vec::new(), ignored: Vec::new() };
-    let (mut names, mut budget) = (HashSet::new(), NameBudget::default());
+    let mut names = HashSet::new();
+    let mut budget = NameBudget::default();
     for (control, tag) in controls {
         add(&mut config, control, tag, &objects, &mut names, &mut budget);
     }
@@ -43,7 +44,7 @@ pub(super) fn read(document: &Document<'_>) -> Result<LabelConfig, LabelConfigEr
     Ok(config)
 }
 
-/// What is said of a control tag.
+/// Message about a control tag.
 fn about(control: Control, name: &str, reason: &str) -> String {
     format!("`<{} name=\"{}\">`: {reason}", control.tag(), shown(name))
 }
@@ -160,7 +161,9 @@ fn kind(tag: Node<'_, '_>) -> Result<ChoiceKind, String> {
     match written.trim().to_ascii_lowercase().as_str() {
         "single" | "single-radio" => Ok(ChoiceKind::Single),
         "multiple" => Ok(ChoiceKind::Multiple),
-        _ => Err(format!("`choice=\"{}\"` is none of `single`, `single-radio`, `multiple`", shown(written))),
+        _ => {
+            Err(format!("`choice=\"{}\"` is not one of `single`, `single-radio`, `multiple`", shown(written)))
+        }
     }
 }
 
@@ -204,7 +207,7 @@ fn threshold(tag: Node<'_, '_>) -> Result<Option<f32>, String> {
     match text.trim().parse::<f32>() {
         Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Some(threshold)),
         _ => Err(format!(
-            "`model_score_threshold=\"{}\"` is no number in 0..1; it is not applied",
+            "`model_score_threshold=\"{}\"` is not a number in 0..1; it is not applied",
             shown(text)
         )),
     }

@@ -18,7 +18,8 @@ pub fn with_answers_required(text: &str) -> Result<(String, Vec<String>), LabelC
             && xml::attribute(*tag, "name").is_some_and(is_head)
             && !xml::is_true(*tag, "required")
     };
-    let (mut edited, mut names) = (text.to_owned(), Vec::new());
+    let mut edited = text.to_owned();
+    let mut names = Vec::new();
     // From the end, so that the places before stay true.
     for tag in document.descendants().filter(lacks).collect::<Vec<_>>().into_iter().rev() {
         let mut attributes = tag.attributes();

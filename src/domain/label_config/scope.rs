@@ -1,11 +1,11 @@
-//! What one answer to a control tag is about: the whole image, or with `perRegion` a region of it.
+//! Scope of an answer to a control tag: the whole image, or with `perRegion` a region of it.
 
 use roxmltree::Node;
 use serde::{Deserialize, Serialize};
 
 use super::{HeadSpec, LabelConfig, xml};
 
-/// What a head classifies.
+/// Subject that a head classifies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -16,7 +16,7 @@ pub enum Scope {
     Region,
 }
 
-/// Which regions of an image a person is asked about.
+/// Condition on the regions of an image that a person is asked about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionCondition {
     /// Name of the control tag that labelled the region; `None`: any, or none.
@@ -26,7 +26,7 @@ pub struct RegionCondition {
 }
 
 impl Scope {
-    /// Whether it is [`Scope::Image`].
+    /// `true` if it is [`Scope::Image`].
     pub fn is_image(&self) -> bool {
         *self == Self::Image
     }
@@ -37,14 +37,14 @@ impl Scope {
 }
 
 impl HeadSpec {
-    /// Whether it classifies whole images.
+    /// `true` if the head classifies whole images.
     pub fn is_of_image(&self) -> bool {
         self.scope.is_image()
     }
 }
 
 impl LabelConfig {
-    /// Whether a question is learnt that is asked about regions.
+    /// `true` if a question about regions is learnt.
     pub fn asks_about_regions(&self) -> bool {
         self.heads.iter().any(|head| !head.is_of_image() && !head.skip)
     }
@@ -68,10 +68,11 @@ impl LabelConfig {
     }
 }
 
-/// The conditions on regions of a control tag with `perRegion` and of what stands around it, and what is said of others: by those
-/// it counts as always visible. Its own `whenLabelValue` holds without `visibleWhen`, as in the editor.
+/// The conditions on regions of a control tag with `perRegion` and of the tags around it, and messages about other
+/// conditions: by those it counts as always visible. Its own `whenLabelValue` holds without `visibleWhen`, as in the editor.
 pub(super) fn conditions(tag: Node<'_, '_>) -> (Vec<RegionCondition>, Vec<String>) {
-    let (mut conditions, mut others) = (Vec::new(), Vec::new());
+    let mut conditions = Vec::new();
+    let mut others = Vec::new();
     for around in tag.ancestors() {
         let when = xml::attribute(around, "visibleWhen");
         if when.is_some_and(|when| when != "region-selected") {

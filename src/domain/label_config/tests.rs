@@ -128,7 +128,7 @@ fn what_this_backend_cannot_classify_is_refused_with_the_reason() {
         ),
         (
             format!(r#"<Choices name="n" toName="image" choice="many">{two}"#),
-            "`choice=\"many\"` is none of `single`, `single-radio`, `multiple`",
+            "`choice=\"many\"` is not one of `single`, `single-radio`, `multiple`",
         ),
         (format!(r#"<Choices name="n">{two}"#), "it has no `toName`"),
         (format!(r#"<Choices name="n" toName="gone">{two}"#), "`toName=\"gone\"` names no tag"),
@@ -237,7 +237,7 @@ fn odd_choices_and_settings_are_left_out_with_a_reason() {
         "`<Choices name=\"n\">`: choice `a` stands there twice; it is one class",
         "`<Choices name=\"n\">`: a choice has neither `value` nor `alias`; it is ignored",
         "`<Choices name=\"n\">`: choice `$extra` takes its name from the task; it is ignored",
-        "`<Choices name=\"n\">`: `model_score_threshold=\"high\"` is no number in 0..1; it is not applied",
+        "`<Choices name=\"n\">`: `model_score_threshold=\"high\"` is not a number in 0..1; it is not applied",
         "`<Choices name=\"n\">`: another tag has the same `name`",
         "`<Choices name=\"\">`: it has no `name`",
     ];

@@ -7,7 +7,7 @@ use roxmltree::Node;
 use super::{Control, HeadSpec, Scope, plain, xml};
 use crate::domain::field::shown;
 
-/// When a head is shown to a person.
+/// Condition for a head to be shown to a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Condition {
     /// Name of the control tag whose answer decides; empty: any `<Choices>`.
@@ -19,7 +19,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Whether the answer to that question is one that decides.
+    /// `true` if the condition depends on the head's answer.
     fn is_on(&self, head: &HeadSpec) -> bool {
         if self.tag.is_empty() {
             return head.control == Control::Choices && head.is_of_image() && !head.skip;
@@ -27,7 +27,7 @@ impl Condition {
         head.from_name == self.tag
     }
 
-    /// Whether it holds where these classes are chosen under its tag.
+    /// `true` if the condition holds where these classes are chosen under its tag.
     pub fn holds(&self, mut chosen: impl Iterator<Item = impl AsRef<str>>) -> bool {
         let is_named = |name: &str| self.names.iter().any(|named| plain(named) == plain(name));
         chosen.any(|name| self.names.is_empty() || is_named(name.as_ref())) == self.selected
@@ -44,7 +44,8 @@ pub(super) fn conditions(control: Control, tag: Node<'_, '_>) -> Result<Vec<Cond
     let mut conditions = Vec::new();
     for around in tag.ancestors().skip(usize::from(control == Control::Rating)) {
         let given = |name| xml::attribute(around, name).filter(|value| !value.is_empty());
-        let (whose, values) = (given("whenTagName"), given("whenChoiceValue"));
+        let whose = given("whenTagName");
+        let values = given("whenChoiceValue");
         let selected = match given("visibleWhen") {
             Some("choice-selected") => true,
             Some("choice-unselected") => false,
@@ -75,7 +76,7 @@ pub(super) fn conditions(control: Control, tag: Node<'_, '_>) -> Result<Vec<Cond
 }
 
 /// Gives each condition the aliases of the classes it names, and takes out those on a question that is no head, or a
-/// `<Rating>`, which the editor asks for no choice; gives the names of such heads, and what is said of them.
+/// `<Rating>`, which the editor asks for no choice; returns the names of such heads, and messages about them.
 pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> {
     let mut orphans = Vec::new();
     let known = heads.to_vec();
@@ -91,7 +92,7 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
                 Some((Scope::Image, Control::Rating)) => {
                     "is a `<Rating>`, of which the editor tells no choice"
                 }
-                None => "is no question that is learnt",
+                None => "is not a question that is learnt",
             };
             let tag = shown(&condition.tag);
             let said =
@@ -115,8 +116,8 @@ pub(super) fn resolve(heads: &mut [HeadSpec]) -> Vec<(Control, String, String)> 
     orphans
 }
 
-/// Which of some heads a person sees, by what is chosen under each: its classes' names. A question that is not seen has no
-/// answer for others.
+/// One flag per head: `true` if a person sees it, by the names of the classes chosen under each. A question that is not seen
+/// has no answer for others.
 pub fn visible(heads: &[&HeadSpec], chosen: &[Vec<Cow<'_, str>>]) -> Vec<bool> {
     let mut seen = vec![true; heads.len()];
     // Each round settles one more level of questions behind questions.
@@ -126,7 +127,7 @@ pub fn visible(heads: &[&HeadSpec], chosen: &[Vec<Cow<'_, str>>]) -> Vec<bool> {
             seen[index] = head.when.iter().all(|condition| {
                 let mut parents =
                     (0..heads.len()).filter(|at| *at != index && condition.is_on(heads[*at])).peekable();
-                // Of a question that nothing is said of, such as one without a model yet, nobody knows: it hides no other.
+                // A question that no head here answers, such as one without a model yet, hides no other.
                 if parents.peek().is_none() {
                     return true;
                 }
@@ -152,7 +153,8 @@ mod tests {
             <Choices name="intensity" toName="image" visibleWhen="choice-selected" whenTagName="weather"
                 whenChoiceValue="rain"><Choice value="light"/><Choice value="heavy"/></Choices></View>"#;
         let config = LabelConfig::parse(xml).unwrap();
-        let (parent, child) = (&config.heads[0], &config.heads[1]);
+        let parent = &config.heads[0];
+        let child = &config.heads[1];
         let chosen =
             |names: &[&'static str]| names.iter().map(|name| Cow::Borrowed(*name)).collect::<Vec<_>>();
         for (answer, seen) in [(&["rain"][..], true), (&["shine"], false), (&[], false)] {

@@ -3,7 +3,7 @@
 use super::{ChoiceKind, LabelConfig, MAX_CLASSES};
 use crate::domain::field::shown;
 
-/// Why a list of classes can't become a label config.
+/// Reason why a list of classes can't become a label config.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClassesError {
     /// Fewer than two, or more than [`MAX_CLASSES`].

@@ -90,7 +90,7 @@ fn tag_end(markup: &str) -> Result<Option<usize>, LabelConfigError> {
     Ok(None)
 }
 
-/// Whether the tag has this name; Label Studio's editor lowers tag and attribute names.
+/// `true` if the tag has this name; Label Studio's editor lowers tag and attribute names.
 pub(super) fn is(node: Node<'_, '_>, tag: &str) -> bool {
     node.is_element() && node.tag_name().name().eq_ignore_ascii_case(tag)
 }
@@ -102,7 +102,7 @@ pub(super) fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     Some(found.value()).filter(|value| !value.is_empty())
 }
 
-/// Whether an attribute says `true`.
+/// `true` if an attribute has the value `true`, in upper or lower case.
 pub(super) fn is_true(node: Node<'_, '_>, name: &str) -> bool {
     attribute(node, name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

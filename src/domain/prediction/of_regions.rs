@@ -1,4 +1,4 @@
-//! What heads of regions say of the regions of an image.
+//! Predictions of heads of regions.
 
 use serde_json::{Map, Value, json};
 
@@ -6,19 +6,19 @@ use super::{Decision, Prediction, RegionValue, rounded};
 use crate::domain::label_config::HeadSpec;
 use crate::domain::region::Region;
 
-/// A region, and what each head that is asked about it says: one calibrated probability per class.
+/// A region, and the prediction of each head that is asked about it: one calibrated probability per class.
 #[derive(Debug)]
 pub struct RegionAnswers<'a> {
     pub region: &'a Region,
     pub heads: Vec<(&'a HeadSpec, Vec<f32>)>,
 }
 
-/// [`Prediction::new`] for the heads of whole images, with what is said of regions behind it, as JSON; `[]` where nothing is
-/// said.
+/// [`Prediction::new`] for the heads of whole images, followed by the answers about regions, as JSON; `[]` where there is no
+/// answer.
 ///
-/// An answer about a region is an item with the region's id and place. The items that the region came with stand before it: in
-/// Label Studio's editor a prediction is by itself, and an answer whose region is not in it would be of a region without
-/// what was drawn. The score is that of the whole image where a head says anything of that, else the least certainty of
+/// An answer about a region is an item with the region's id and place. The items that the region came with stand before it:
+/// in Label Studio's editor a prediction is by itself, and an answer whose region is not in it would be of a region without
+/// a drawn shape. The score is that of the whole image where a head predicts anything for that, else the least certainty of
 /// all answers about regions.
 pub fn prediction_with_regions(
     heads: &[(&HeadSpec, &[f32])],
@@ -27,7 +27,8 @@ pub fn prediction_with_regions(
     threshold: Option<f32>,
 ) -> Value {
     let image = Prediction::new(heads, version, threshold);
-    let (mut result, mut score) = (Vec::new(), image.as_ref().map(|prediction| prediction.score));
+    let mut result = Vec::new();
+    let mut score = image.as_ref().map(|prediction| prediction.score);
     if let Some(prediction) = &image {
         result.extend(prediction.result.iter().filter_map(|region| serde_json::to_value(region).ok()));
     }
@@ -84,7 +85,9 @@ mod tests {
     fn each_region_stands_before_what_is_said_of_it() {
         let config = config();
         let [whole, part, stars] = config.heads.as_slice() else { panic!("{config:?}") };
-        let (first, second, third) = (region("1"), region("2"), region("3"));
+        let first = region("1");
+        let second = region("2");
+        let third = region("3");
         let answers = [
             RegionAnswers { region: &first, heads: vec![(part, vec![0.25, 0.75]), (stars, vec![0.9, 0.1])] },
             RegionAnswers { region: &second, heads: vec![(stars, vec![0.6, 0.4])] },

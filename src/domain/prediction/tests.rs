@@ -111,8 +111,9 @@ fn nested_choices_are_written_as_paths() {
 
 #[test]
 fn the_score_is_the_least_sure_head_and_thresholds_only_hide_regions() {
-    let (sure, unsure, skipped) =
-        (head("a", ""), head("b", r#"model_score_threshold="0.6""#), head("c", r#"model_skip="true""#));
+    let sure = head("a", "");
+    let unsure = head("b", r#"model_score_threshold="0.6""#);
+    let skipped = head("c", r#"model_skip="true""#);
     let heads: [(&HeadSpec, &[f32]); 3] =
         [(&sure, &[0.9, 0.1, 0.0]), (&unsure, &[0.4, 0.3, 0.3]), (&skipped, &[0.34, 0.33, 0.33])];
     let prediction = Prediction::new(&heads, "v1", None).unwrap();
@@ -146,7 +147,8 @@ proptest! {
     fn a_prediction_survives_its_json_and_its_score_is_a_probability(
         single in prop::collection::vec(any::<f32>(), 3), multiple in prop::collection::vec(-0.1_f32..1.1, 3),
     ) {
-        let (a, b) = (head("a", ""), head("b", r#"choice="multiple""#));
+        let a = head("a", "");
+        let b = head("b", r#"choice="multiple""#);
         let heads: [(&HeadSpec, &[f32]); 2] = [(&a, &single), (&b, &multiple)];
         let json = prediction_json(&heads, "v1", None);
         let read: Prediction = serde_json::from_value(json).unwrap();

@@ -1,4 +1,4 @@
-//! Which regions of a task something is to be said of.
+//! Regions of a task that a prediction is asked for.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,8 @@ pub fn asked(task: &Value, context: &Value, is_own: impl Fn(&str) -> bool) -> (V
         return together([drawn]);
     }
     let records = |field: &str| task.get(field).map(many).unwrap_or_default();
-    let (drafts, annotations) = (records("drafts"), records("annotations"));
+    let drafts = records("drafts");
+    let annotations = records("annotations");
     // A draft of an annotation is what has become of it.
     let redone: BTreeSet<i64> = drafts.iter().filter_map(|draft| draft.get("annotation")?.as_i64()).collect();
     let stands = |annotation: &&Value| {
@@ -46,7 +47,9 @@ fn result(record: &Value) -> Option<&[Value]> {
 
 /// Of regions with one id the first counts.
 fn together<'a>(results: impl IntoIterator<Item = &'a [Value]>) -> (Vec<Region>, Vec<PlaceError>) {
-    let (mut regions, mut refused, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut regions = Vec::new();
+    let mut refused = Vec::new();
+    let mut seen = BTreeSet::new();
     for result in results {
         let (found, problems) = Region::all(result);
         regions.extend(found.into_iter().filter(|region| seen.insert(region.id.clone())));

@@ -13,7 +13,8 @@ use rustls::{ServerConfig, ServerConnection, Stream};
 use url::Url;
 
 use super::*;
-use crate::labelstudio::{Client, ClientConfig, LabelStudioError, Media, MediaConfig, wire};
+use crate::labelstudio::{Client, ClientConfig, LabelStudioError, http};
+use crate::media::{Media, MediaConfig};
 
 /// A certificate, and the key that proves whose it is.
 struct Identity {
@@ -65,12 +66,12 @@ fn serve(identity: Identity) -> u16 {
     port
 }
 
-/// What a client that trusts these certificates gets, or why not.
+/// Answer that a client gets that trusts these certificates, or the reason for none.
 async fn get(identity: Identity, named: &[CertificateDer<'static>]) -> Result<String, String> {
     let port = serve(identity);
     let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls(named).unwrap()).build();
     let answer = client.unwrap().get(format!("https://localhost:{port}/")).send().await;
-    Ok(answer.map_err(|error| wire::reason(&error))?.text().await.unwrap())
+    Ok(answer.map_err(|error| http::reason(&error))?.text().await.unwrap())
 }
 
 #[tokio::test]
@@ -198,7 +199,7 @@ async fn the_check_is_left_out_for_label_studio_alone() {
             image_timeout: Duration::from_secs(20),
             max_downloads: 4,
         };
-        Media::new(config, client).unwrap()
+        Media::new(config, Some(client)).unwrap()
     };
     let own = address();
     let file = own.join("a.jpg").unwrap();

@@ -17,16 +17,19 @@ pub(in crate::model) fn draw(
 ) -> Result<Drawn, ModelError> {
     let opened = Opened::open(choice)?;
     let file = BackboneFile::read(&opened.bytes)?;
-    let (card, profile) = (file.card(), opened.profile);
+    let card = file.card();
+    let profile = opened.profile;
     let px = profile.px.unwrap_or(card.px);
     let mut layers = Layers { file: &file, graph, side: px };
     let mut x =
         layers.conv(pixels, "stem", &Conv { out: card.stem, input: 3, kernel: 3, stride: 2, groups: 1 })?;
     x = layers.graph.relu6(&x);
 
-    let (mut parts, mut dim, mut width, mut index) = (Vec::new(), 0, card.stem, 0);
+    let mut parts = Vec::new();
+    let mut dim = 0;
+    let mut width = card.stem;
     let rows = card.rows.iter().flat_map(|row| (0..row.repeat).map(move |repeat| (row, repeat)));
-    for (row, repeat) in rows {
+    for (index, (row, repeat)) in rows.enumerate() {
         if profile.last_block.is_some_and(|last| index > last) {
             break;
         }
@@ -38,7 +41,6 @@ pub(in crate::model) fn draw(
             parts.extend([mean, spread]);
             dim += 2 * width;
         }
-        index += 1;
     }
     if profile.last_block.is_none() {
         let head = Conv { out: card.head, input: width, kernel: 1, stride: 1, groups: 1 };
@@ -50,7 +52,7 @@ pub(in crate::model) fn draw(
     Ok(Drawn { embedding: layers.graph.joined(&parts), dim, px })
 }
 
-/// Draws layers one after the other and follows the side of the picture, in pixels.
+/// Draws layers one after the other and follows the side of the image, in pixels.
 struct Layers<'a> {
     file: &'a BackboneFile<'a>,
     graph: &'a mut Graph,
@@ -95,7 +97,8 @@ impl Layers<'_> {
     /// uneven, less on top and left.
     fn conv(&mut self, x: &str, name: &str, conv: &Conv) -> Result<String, ModelError> {
         let dims = [conv.out, conv.input / conv.groups, conv.kernel, conv.kernel];
-        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
+        let weight = format!("{name}.weight");
+        let bias = format!("{name}.bias");
         let weight = self.graph.weight(&weight, &dims, &self.file.tensor(&weight, &dims)?);
         let bias = self.graph.weight(&bias, &dims[..1], &self.file.tensor(&bias, &dims[..1])?);
         let (before, after) = padding(self.side, conv.kernel, conv.stride);

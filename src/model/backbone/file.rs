@@ -21,7 +21,7 @@ const MAX_POOLED: usize = 8;
 /// Most channels of a layer; far above any known network, low enough that products never overflow.
 const MAX_WIDTH: usize = 16_384;
 
-/// What a backbone file says of itself.
+/// Model card of a backbone file: architecture and preprocessing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Card {
     pub architecture: String,

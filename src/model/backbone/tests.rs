@@ -101,7 +101,8 @@ fn weights_as_f16_cost_no_more_than_their_rounding() {
 #[cfg(feature = "ndarray")]
 #[test]
 fn both_devices_agree_with_pytorch_and_more_closely_with_each_other() {
-    let (flex, ndarray) = (embedded(DeviceChoice::Flex), embedded(DeviceChoice::NdArray));
+    let flex = embedded(DeviceChoice::Flex);
+    let ndarray = embedded(DeviceChoice::NdArray);
     let expected = |weights: &str| IMAGES.map(|image| reference(&format!("{weights}.{image}")));
     assert_agree("ndarray, same weights", &ndarray, &expected("shipped"), SAME_WEIGHTS);
     assert_agree("ndarray, original weights", &ndarray, &expected("original"), ROUNDED_WEIGHTS);
@@ -129,7 +130,7 @@ fn the_shipped_file_and_every_profile_keep_their_fingerprints() {
     let of = |choice: BackboneChoice| {
         load_backbone(&choice, DeviceChoice::Flex).unwrap().spec().fingerprint.clone()
     };
-    // Stored embeddings and trained heads belong to these: a change makes every user embed and train anew.
+    // Stored embeddings and trained heads belong to these: a change makes every user embed and train again.
     assert_eq!(of(BackboneChoice::Lite0), "64b762e33bcf5b09");
     assert_eq!(of(BackboneChoice::Lite0Fast), "436e663a6a758182");
     assert_eq!(of(BackboneChoice::Tiny), "d488dabcec994472");
@@ -141,7 +142,7 @@ fn load(bytes: &[u8]) -> Result<MbConvBackbone, ModelError> {
     MbConvBackbone::load(&opened, &Device::flex())
 }
 
-/// Where the tensors start: after eight bytes of the header's length and the header.
+/// Offset of the tensors: after eight bytes of the header's length and the header.
 fn tensors_start(bytes: &[u8]) -> usize {
     8 + usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap()
 }

@@ -23,7 +23,7 @@ impl Basis {
         let m = landmarks.nrows();
         let kernel = &landmarks * landmarks.transpose();
         let diagonal = (0..m).map(|i| f64::from(kernel[(i, i)])).sum::<f64>();
-        // Identical pictures only: then every row is at the origin and the kernel is zero.
+        // Identical images only: then every row is at the origin and the kernel is zero.
         let mean = (diagonal / m as f64).max(f64::from(f32::EPSILON));
         let factor = JITTERS.iter().find_map(|jitter| {
             let jittered = |i, j| f64::from(kernel[(i, j)]) + if i == j { jitter * mean } else { 0.0 };
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn near_copies_among_landmarks_are_no_obstacle() {
         const DIM: usize = 2_000;
-        // Twelve pictures, each fifteen times with f16's rounding.
+        // Twelve images, each fifteen times with f16's rounding.
         let number = |i: usize, j: usize| (i * 7_919 + j * 104_729) as f32 % 997.0 / 997.0 - 0.5;
         let rows = Mat::from_fn(180, DIM, |i, j| number(i % 12, j) + 1e-4 * number(i + 31, j + 17));
         let basis = Basis::new(rows.clone()).unwrap_or_else(|error| panic!("{error}"));

@@ -24,7 +24,7 @@ const MAX_LABELS: usize = 128;
 ///
 /// `rows` is `n x dim`, scaled, without group weights.
 pub(super) fn weights(rows: &[f32], scaling: &Scaling, targets: &Targets) -> Result<Vec<f64>, FitError> {
-    let chosen = super::folds::spread_over_classes(targets, MAX_LABELS);
+    let chosen = super::cross_validation::spread_over_classes(targets, MAX_LABELS);
     let y = centred_targets(targets, &chosen);
     let dim = rows.len() / targets.len().max(1);
     let kernels: Vec<Mat<f64>> = scaling
@@ -64,9 +64,10 @@ fn combinations(groups: usize) -> Vec<Vec<f64>> {
     distinct
 }
 
-/// Targets less their means; those that are the same for all rows say nothing and are left out.
+/// Targets less their means; those that are the same for all rows tell nothing and are left out.
 fn centred_targets(targets: &Targets, rows: &[usize]) -> Mat<f64> {
-    let (n, y) = (rows.len(), targets.matrix());
+    let n = rows.len();
+    let y = targets.matrix();
     let mean = |column: usize| rows.iter().map(|row| y[(*row, column)]).sum::<f64>() / n as f64;
     let telling: Vec<(usize, f64)> = (0..y.ncols())
         .filter(|column| rows.iter().any(|row| y[(*row, *column)] != y[(rows[0], *column)]))
@@ -88,7 +89,8 @@ fn centred(kernel: &Mat<f32>) -> Mat<f64> {
 }
 
 fn energy(kernels: &[Mat<f64>], weights: &[f64], strength: f64, y: &Mat<f64>) -> Result<f64, FitError> {
-    let (n, classes) = (y.nrows(), y.ncols());
+    let n = y.nrows();
+    let classes = y.ncols();
     if classes == 0 {
         return Ok(0.0);
     }

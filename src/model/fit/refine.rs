@@ -8,7 +8,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use faer::Mat;
 
-use super::folds::Folds;
+use super::cross_validation::Folds;
 use super::link::Link;
 use super::ridge::{Fits, Ridge};
 use super::{Activation, FitError, Progress, Targets};
@@ -28,7 +28,7 @@ const PULL: f64 = 1e-3;
 /// Least gain of the out-of-fold loss, nats, that counts as better.
 const LEAST_GAIN: f64 = 1e-4;
 
-/// Where a refinement starts.
+/// Start of a refinement.
 pub(super) struct Start<'a> {
     pub ridge: &'a Ridge<'a>,
     pub fits: &'a Fits,
@@ -37,7 +37,7 @@ pub(super) struct Start<'a> {
     pub link: &'a Link,
 }
 
-/// Where it ended.
+/// Result of a refinement.
 pub(super) struct Refined {
     /// Logits as a map of the ridge's basis, `m x classes`, and biases.
     pub coefficients: Mat<f64>,
@@ -75,7 +75,9 @@ pub(super) fn refine(
 ) -> Result<Refined, FitError> {
     let device = Device::flex().autodiff();
     let data = Data::new(start, &device);
-    let (m, fits, classes) = (start.ridge.z.ncols(), start.fits.0.len(), start.targets.classes());
+    let m = start.ridge.z.ncols();
+    let fits = start.fits.0.len();
+    let classes = start.targets.classes();
     let zero = |shape: &[usize]| TensorData::zeros::<f32, _>(shape.to_vec());
     let mut changes = Changes {
         layer: Linear {
@@ -144,8 +146,10 @@ impl Best {
 
 impl Data {
     fn new(start: &Start<'_>, device: &Device) -> Self {
-        let (n, m) = (start.ridge.z.nrows(), start.ridge.z.ncols());
-        let (fits, classes) = (start.fits.0.len(), start.targets.classes());
+        let n = start.ridge.z.nrows();
+        let m = start.ridge.z.ncols();
+        let fits = start.fits.0.len();
+        let classes = start.targets.classes();
         let z = rows_of(n, m, |row, column| start.ridge.z[(row, column)] as f32);
         let logits = rows_of(n, fits * classes, |row, column| {
             start.link.logit(&start.fits.0[column / classes].scores, row, column % classes) as f32

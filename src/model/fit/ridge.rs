@@ -3,8 +3,8 @@
 use faer::{Mat, MatRef};
 
 use super::basis::Basis;
-use super::folds::{Folds, spread_over_classes};
-use super::normal::{Gram, Products, System};
+use super::cross_validation::{Folds, spread_over_classes};
+use super::normal_equations::{Gram, Products, System};
 use super::self_training::{ROUNDS, WEIGHT, pseudo_labels};
 use super::{FitError, Targets};
 
@@ -88,7 +88,7 @@ impl<'a> Ridge<'a> {
     /// Fits without each fold and on all rows, of the strength with the least squared error out of fold. The error
     /// has one valley: the search goes down from the largest until it grows.
     ///
-    /// Evidence is no guide here: it knows neither near-copies nor landmarks, and always chose the least strength.
+    /// Evidence is no guide here: it knows neither near-duplicates nor landmarks, and always chose the least strength.
     pub(super) fn fit_folds(&self, sums: &FoldSums, folds: &Folds) -> Result<Fits, FitError> {
         let targets = self.targets.matrix();
         let mut best: Option<(f64, Fits)> = None;
@@ -134,7 +134,8 @@ impl<'a> Ridge<'a> {
 impl Fits {
     /// Each row's scores by the fit that did not see its fold, `n x targets`.
     pub(super) fn out_of_fold(&self, folds: &Folds) -> Mat<f64> {
-        let (n, targets) = (folds.of_row.len(), self.0[0].intercept.len());
+        let n = folds.of_row.len();
+        let targets = self.0[0].intercept.len();
         Mat::from_fn(n, targets, |row, target| self.0[folds.of_row[row]].scores[(row, target)])
     }
 }

@@ -9,7 +9,8 @@ use std::ops::Range;
 use faer::Mat;
 
 use super::FitError;
-use crate::model::{Features, Group, ModelError};
+use crate::matrix::Matrix;
+use crate::model::{Group, ModelError};
 
 /// A column whose spread is below this share of its group's is taken as constant: scaling it up would only
 /// amplify rounding.
@@ -19,7 +20,7 @@ const LEAST_SPREAD: f32 = 1e-3;
 pub(super) struct Scaling {
     mean: Vec<f32>,
     scale: Vec<f32>,
-    /// What brings each scaled column to the spread of its group's mean.
+    /// Factor that brings each scaled column to the spread of its group's mean.
     standard: Vec<f32>,
     /// Columns of each weighed group; neighbouring blocks of a network share one.
     pub groups: Vec<(String, Range<usize>)>,
@@ -28,13 +29,14 @@ pub(super) struct Scaling {
 impl Scaling {
     /// Mean and spread of each column over a pool; afterwards the columns of each group together have unit mean
     /// square, so that no depth drowns the others.
-    pub(super) fn of(pool: &Features, groups: &[Group]) -> Result<Self, FitError> {
+    pub(super) fn of(pool: &Matrix, groups: &[Group]) -> Result<Self, FitError> {
         let groups = merge(groups);
         let (mean, spread) = moments(pool);
         if mean.iter().chain(&spread).any(|value| !value.is_finite()) {
             return Err(ModelError::NotFinite.into());
         }
-        let (mut scale, mut standard) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+        let mut scale = vec![0.0; mean.len()];
+        let mut standard = vec![0.0; mean.len()];
         for (_, columns) in &groups {
             let of_group = &spread[columns.clone()];
             let typical = (of_group.iter().map(|s| s * s).sum::<f32>() / of_group.len() as f32).sqrt();
@@ -47,7 +49,7 @@ impl Scaling {
     }
 
     /// Rows as the head sees them, row-major `n x dim`.
-    pub(super) fn apply(&self, features: &Features) -> Vec<f32> {
+    pub(super) fn apply(&self, features: &Matrix) -> Vec<f32> {
         let mut values = features.values.clone();
         for row in values.chunks_exact_mut(features.dim) {
             for ((value, mean), scale) in row.iter_mut().zip(&self.mean).zip(&self.scale) {
@@ -57,7 +59,7 @@ impl Scaling {
         values
     }
 
-    /// Scaled rows with all columns of a group at one spread: what near-copies are told by.
+    /// Scaled rows with all columns of a group at one spread: near-duplicates are found by them.
     pub(super) fn standardised(&self, rows: &[f32]) -> Vec<f32> {
         let factors = self.standard.iter().cycle();
         rows.iter().zip(factors).map(|(value, factor)| value * factor).collect()
@@ -79,7 +81,8 @@ impl Scaling {
     /// A linear map on scaled rows, `dim x classes` with its biases, as weights `[classes, dim]` and biases on raw
     /// embeddings.
     pub(super) fn unfold(&self, coefficients: &Mat<f64>, bias: &[f64]) -> (Vec<f32>, Vec<f32>) {
-        let (dim, classes) = (self.mean.len(), bias.len());
+        let dim = self.mean.len();
+        let classes = bias.len();
         let mut weight = Vec::with_capacity(classes * dim);
         let mut shifted = Vec::with_capacity(classes);
         for (class, &bias) in bias.iter().enumerate() {
@@ -121,8 +124,9 @@ fn merge(groups: &[Group]) -> Vec<(String, Range<usize>)> {
 }
 
 /// Mean and population standard deviation of each column.
-fn moments(pool: &Features) -> (Vec<f32>, Vec<f32>) {
-    let (mut sum, mut squares) = (vec![0.0_f64; pool.dim], vec![0.0_f64; pool.dim]);
+fn moments(pool: &Matrix) -> (Vec<f32>, Vec<f32>) {
+    let mut sum = vec![0.0_f64; pool.dim];
+    let mut squares = vec![0.0_f64; pool.dim];
     for row in pool.rows() {
         for (index, &value) in row.iter().enumerate() {
             sum[index] += f64::from(value);
@@ -152,7 +156,7 @@ mod tests {
 
     #[test]
     fn scaled_rows_and_unfolded_weights_agree() {
-        let features = Features { dim: 3, values: vec![1.0, 5.0, 7.0, 3.0, 5.0, -1.0, 2.0, 5.0, 4.0] };
+        let features = Matrix { dim: 3, values: vec![1.0, 5.0, 7.0, 3.0, 5.0, -1.0, 2.0, 5.0, 4.0] };
         let groups = [Group { name: "a".to_owned(), width: 2 }, Group { name: "b".to_owned(), width: 1 }];
         let mut scaling = Scaling::of(&features, &groups).unwrap_or_else(|error| panic!("{error}"));
         let mut rows = scaling.apply(&features);

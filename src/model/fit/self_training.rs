@@ -1,15 +1,15 @@
 //! Self-training: what the head guesses of unlabelled images teaches it too.
 //!
-//! A few labels say where classes are, and the pool says where images are (Scudder 1965; pseudo-labels: Lee 2013).
+//! A few labels show where classes are, and the pool shows where images are (Scudder 1965; pseudo-labels: Lee 2013).
 
+use crate::matrix::Matrix;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use faer::Mat;
 
 use super::Targets;
-use super::link::probabilities;
-use crate::model::Features;
+use super::temperature_scaling::probabilities;
 
 /// Weight of an unlabelled row, one label's being 1. From 0.03 to 0.3 all are as good on the weather photographs.
 pub(super) const WEIGHT: f64 = 0.2;
@@ -24,12 +24,12 @@ const MAX_ROWS: usize = 1_000;
 const TEMPERATURE: f64 = 0.1;
 
 /// At most [`MAX_ROWS`] rows of the pool, evenly, without those of labelled images.
-pub(super) fn unlabelled(pool: &Features, labelled: &Features) -> Features {
+pub(super) fn unlabelled(pool: &Matrix, labelled: &Matrix) -> Matrix {
     let known: HashSet<u64> = labelled.rows().map(bits).collect();
     let open: Vec<&[f32]> = pool.rows().filter(|row| !known.contains(&bits(row))).collect();
     let count = open.len().min(MAX_ROWS);
     let values = (0..count).flat_map(|i| open[i * open.len() / count].iter().copied()).collect();
-    Features { dim: pool.dim, values }
+    Matrix { dim: pool.dim, values }
 }
 
 fn bits(row: &[f32]) -> u64 {

@@ -8,9 +8,8 @@ use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
 
 use super::FitError;
-use super::link::Link;
 
-/// Variance of the bell where the labels say little, in squares of the whole order: a sixth of it to either side.
+/// Variance of the bell where the labels tell little, in squares of the whole order: a sixth of it to either side.
 const USUAL: f64 = 0.03;
 
 /// Labels that the usual bell counts as, spread over the classes.
@@ -31,15 +30,25 @@ const JITTER: f64 = 1e-9;
 /// `a`, `b` and `c`.
 type Bell = [f64; 3];
 
-/// What is known of a row: its score, how much it counts, and the means of `u` and `u²`.
+/// Statistics of a row: its score, its weight, and the means of `u` and `u²`.
 struct Row {
     score: f64,
     weight: f64,
     means: [f64; 2],
 }
 
+/// Map of one score to the logits of classes in an order.
+pub(super) struct Steps {
+    /// Of each class the factor of the score.
+    pub rises: Vec<f64>,
+    /// Of each class its addend.
+    pub offsets: Vec<f64>,
+    /// Of the bell, in squares of the whole order.
+    pub variance: f64,
+}
+
 /// The map with the least log loss of out-of-fold scores, `n x 1`, drawn towards the usual bell while labels are few.
-pub(super) fn learn(scores: &Mat<f64>, labels: &[usize], classes: usize) -> Result<Link, FitError> {
+pub(super) fn learn(scores: &Mat<f64>, labels: &[usize], classes: usize) -> Result<Steps, FitError> {
     let places: Vec<f64> =
         (0..classes).map(|class| class as f64 / classes.saturating_sub(1).max(1) as f64).collect();
     let usual = [1.0 / USUAL, 0.0, 1.0 / USUAL];
@@ -56,12 +65,13 @@ pub(super) fn learn(scores: &Mat<f64>, labels: &[usize], classes: usize) -> Resu
     // The middle of the order is the origin: smaller weights lose less where they are rounded.
     let rises = places.iter().map(|u| a * (u - 0.5)).collect();
     let offsets = places.iter().map(|u| b * u - c * u * u / 2.0).collect();
-    Ok(Link::Steps { rises, offsets, variance: 1.0 / c })
+    Ok(Steps { rises, offsets, variance: 1.0 / c })
 }
 
 /// Newton's method, each step half as far until the loss falls: it has one valley.
 fn least_loss(rows: &[Row], start: Bell, places: &[f64]) -> Result<Bell, FitError> {
-    let (mut bell, mut least) = (start, loss(rows, &start, places));
+    let mut bell = start;
+    let mut least = loss(rows, &start, places);
     for _ in 0..MOST_STEPS {
         let step = newton(rows, &bell, places)?;
         let tried = (0..MOST_HALVINGS).map(|halvings| {
@@ -82,7 +92,8 @@ fn least_loss(rows: &[Row], start: Bell, places: &[f64]) -> Result<Bell, FitErro
 fn moments([a, b, c]: &Bell, score: f64, places: &[f64]) -> (f64, [f64; 4]) {
     let logit = |u: f64| (a * score + b) * u - c * u * u / 2.0;
     let largest = places.iter().map(|u| logit(*u)).fold(f64::NEG_INFINITY, f64::max);
-    let (mut sum, mut means) = (0.0, [0.0; 4]);
+    let mut sum = 0.0;
+    let mut means = [0.0; 4];
     for &u in places {
         let p = (logit(u) - largest).exp();
         sum += p;
@@ -107,12 +118,15 @@ fn loss(rows: &[Row], bell: &Bell, places: &[f64]) -> f64 {
 
 /// Slope of the loss over its curvature.
 fn newton(rows: &[Row], bell: &Bell, places: &[f64]) -> Result<Bell, FitError> {
-    let (mut slope, mut curvature) = (Mat::<f64>::zeros(3, 1), Mat::<f64>::zeros(3, 3));
+    let mut slope = Mat::<f64>::zeros(3, 1);
+    let mut curvature = Mat::<f64>::zeros(3, 3);
     for Row { score, weight, means } in rows {
         let (_, [u, u2, u3, u4]) = moments(bell, *score, places);
         // The loss is linear in `score u`, `u` and `-u² / 2`: these are their means and covariances.
         let apart = [score * (u - means[0]), u - means[0], (means[1] - u2) / 2.0];
-        let (spread, across, of_square) = (u2 - u * u, (u * u2 - u3) / 2.0, (u4 - u2 * u2) / 4.0);
+        let spread = u2 - u * u;
+        let across = (u * u2 - u3) / 2.0;
+        let of_square = (u4 - u2 * u2) / 4.0;
         let covariance = [
             [score * score * spread, score * spread, score * across],
             [score * spread, spread, across],

@@ -71,8 +71,8 @@ impl World {
     }
 
     /// A row for each label.
-    fn rows(&mut self, labels: &[usize]) -> Features {
-        Features { dim: DIM, values: labels.iter().flat_map(|label| self.row(*label)).collect() }
+    fn rows(&mut self, labels: &[usize]) -> Matrix {
+        Matrix { dim: DIM, values: labels.iter().flat_map(|label| self.row(*label)).collect() }
     }
 
     /// `n` rows, classes in turn.

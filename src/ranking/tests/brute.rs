@@ -1,9 +1,9 @@
 //! Each strategy against the plainest way to compute the same, in double precision, on pools of up to twelve.
 
+use crate::matrix::{Matrix, SplitMix64};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::random::Random;
 use super::{Generator, Strategy, *};
 
 /// Single precision against double, after a dozen sums over points that may coincide.
@@ -14,8 +14,8 @@ const CLOSE_SQUARES: f64 = 2e-6;
 
 /// A pool in which nothing waits and nothing is left to chance.
 struct Small {
-    unlabelled: Points,
-    labelled: Points,
+    unlabelled: Matrix,
+    labelled: Matrix,
     probabilities: Vec<f32>,
     count: usize,
 }
@@ -48,7 +48,7 @@ impl Small {
 
     fn rank(&self, strategy: Strategy) -> Vec<(usize, f64)> {
         let heads = [HeadView { classes: CLASSES, multiple: false, probabilities: &self.probabilities }];
-        let pool = Pool { unlabelled: &self.unlabelled, labelled: &self.labelled, heads: &heads };
+        let pool = Candidates { unlabelled: &self.unlabelled, labelled: &self.labelled, heads: &heads };
         let options = Options { random_share: 0.0, near_copy: 2.0, ..Options::new(self.count, 11) };
         rank(&pool, strategy, &options).into_iter().map(|pick| (pick.row, f64::from(pick.score))).collect()
     }
@@ -75,7 +75,7 @@ impl Small {
         labelled.chain(chosen.iter().map(|&row| self.unlabelled.row(row)))
     }
 
-    /// Checks that every pick has the largest value of those left, `value(row, chosen before)`, and says so.
+    /// Checks that every pick has the largest value of those left, `value(row, chosen before)`, and that this is its score.
     fn greedy(
         &self,
         strategy: Strategy,
@@ -102,7 +102,7 @@ fn apart(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// `sigma²`, all rows compared with all.
-fn squared_width(points: &Points) -> f64 {
+fn squared_width(points: &Matrix) -> f64 {
     let n = points.len();
     if n < 2 {
         return 1.0;
@@ -161,8 +161,8 @@ proptest! {
     fn herding_gains_most_cover(small in small()) {
         let width = squared_width(&small.unlabelled);
         let alike = vec![1.0; small.n()];
-        let doubts: Vec<f64> = (0..small.n()).map(|row| small.doubt(row)).collect();
-        for (strategy, weights) in [(Strategy::MaxHerding, &alike), (Strategy::UHerding, &doubts)] {
+        let uncertainties: Vec<f64> = (0..small.n()).map(|row| small.doubt(row)).collect();
+        for (strategy, weights) in [(Strategy::MaxHerding, &alike), (Strategy::UHerding, &uncertainties)] {
             small.greedy(strategy, |row, chosen| {
                 let with = [chosen, &[row]].concat();
                 cover(&small, weights, width, &with) - cover(&small, weights, width, chosen)
@@ -181,7 +181,7 @@ proptest! {
         let square = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
         let gradients: Vec<Vec<f64>> = (0..small.n()).map(gradient).collect();
         let length = |row: usize| square(&gradients[row], &[0.0; 9]);
-        let mut random = Random::new(!11);
+        let mut random = SplitMix64::new(!11);
         let mut chosen: Vec<usize> = Vec::new();
         for (row, score) in small.rank(Strategy::Badge) {
             let nearest = |row: usize| {
@@ -243,7 +243,7 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    /// Two far blobs are the only good two clusters, so what is taken from them can be told without k-means.
+    /// Two far blobs are the only good two clusters, so what is taken from them is known without k-means.
     #[test]
     fn medoids_and_typical_rows_of_two_far_blobs(
         (large, little) in (fine(7), fine(6)), (seed, labelled) in (any::<u64>(), any::<bool>()),
@@ -256,11 +256,11 @@ proptest! {
         let unlabelled = unit(&[large, &little].concat());
         let blob = |row: usize| row < large.len();
         let all = unit(&[large, &little, known].concat());
-        let members = |first: bool, of: &Points| -> Vec<usize> {
+        let members = |first: bool, of: &Matrix| -> Vec<usize> {
             (0..of.len()).filter(|&row| blob(row) == first || (row >= unlabelled.len() && first)).collect()
         };
         let labelled = unit(known);
-        let pool = Pool { unlabelled: &unlabelled, labelled: &labelled, heads: &[] };
+        let pool = Candidates { unlabelled: &unlabelled, labelled: &labelled, heads: &[] };
         let options = |count| Options { random_share: 0.0, near_copy: 2.0, ..Options::new(count, seed) };
 
         let medoids = rank(&pool, Strategy::Medoids, &options(2));

@@ -1,4 +1,4 @@
-//! What a delivery or an export makes of the stored annotations. Pure: rows in, changed rows and counts out.
+//! Merge of a delivery or an export into the stored annotations. Pure: rows in, changed rows and counts out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub(super) struct Stored {
     /// JSON.
     pub result: String,
     pub was_cancelled: bool,
-    /// Submitted without any choice.
+    /// `true` if submitted without any choice.
     pub empty: bool,
     pub ground_truth: bool,
     pub completed_by: Option<i64>,
@@ -25,14 +25,14 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// What training learns from the row: task, regions, weight; `None` for a skip, an empty answer and a tombstone.
+    /// Content that training learns from: task, regions, weight; `None` for a skip, an empty answer and a tombstone.
     fn lesson(&self) -> Option<(Option<i64>, &str, bool)> {
         let teaches = self.deleted_at.is_none() && !self.was_cancelled && self.result != "[]";
         teaches.then_some((self.task, self.result.as_str(), self.ground_truth))
     }
 }
 
-/// Applies changes one after the other and remembers what they come to.
+/// Applies changes one after the other and counts what they change.
 pub(super) struct Merge {
     rows: BTreeMap<i64, Stored>,
     touched: BTreeSet<i64>,

@@ -1,15 +1,15 @@
 //! Into the queue and out of it: coalescing, due times, claims.
 
-use super::{Job, JobRequest, MAX_ATTEMPTS, PULL_AND_TRAIN, TRAIN, lock};
+use super::{Job, JobKind, JobRequest, MAX_ATTEMPTS, lock};
 use crate::domain::ids::{JobId, ProjectId};
 use crate::storage::projects::{self, Project};
 use crate::storage::sql::clean;
 use crate::storage::{Result, Storage, Tx};
 
-/// Claims lost to others in a row after which a worker lets it be until the next time.
+/// Claims lost to others in a row after which a worker gives up until the next time.
 const MAX_LOST_CLAIMS: usize = 16;
 
-/// Said of a job whose attempts never came to an end.
+/// Error of a job whose attempts never came to an end.
 const POISONED: &str = "given up: its attempts were cut off each time (the program was killed, or ran out of memory); \
     see the log of those times, then start the training by hand";
 
@@ -18,7 +18,7 @@ impl Storage {
     /// `None` when not enough label changes are pending.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn enqueue_job(
         &self,
         project: ProjectId,
@@ -36,7 +36,7 @@ impl Storage {
     /// one whose lease ran out. A project's second job waits for its first. `None` when nothing is due.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn claim_job(&self, owner: &str, now: i64, lease_us: i64) -> Result<Option<Job>> {
         for _ in 0..MAX_LOST_CLAIMS {
             let Some(candidate) = self.due_job(now).await? else {
@@ -49,11 +49,11 @@ impl Storage {
         Ok(None)
     }
 
-    /// When [`Storage::claim_job`] may next have something to give, Unix microseconds, perhaps already past: the earliest
+    /// Time at which [`Storage::claim_job`] may next return a job, Unix microseconds, perhaps already past: the earliest
     /// start of a queued job that waits for no running one, or end of a running one's lease. `None` when nothing is open.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn next_due(&self) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar(
             "SELECT MIN(CASE WHEN state = 'running' THEN lease_until ELSE not_before END) FROM jobs
@@ -81,7 +81,7 @@ impl Storage {
     /// project's lock.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn try_claim(&self, id: JobId, owner: &str, now: i64, lease_us: i64) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
         if lock(&mut tx, id).await?.is_none() {
@@ -112,16 +112,16 @@ impl Storage {
     }
 }
 
-/// What a queued training would learn, one that begins with the export learns too.
+/// Cancels the queued training of a project whose claimed job takes over the export first: that job learns the same labels.
 async fn take_place_of_queued(tx: &mut Tx, job: &Job, now: i64) -> Result<()> {
-    if job.kind == PULL_AND_TRAIN {
+    if job.kind == JobKind::PullAndTrain {
         sqlx::query(
             "UPDATE jobs SET state = 'cancelled', finished_at = $1
              WHERE project_id = $2 AND kind = $3 AND state = 'queued'",
         )
         .bind(now)
         .bind(job.project.0)
-        .bind(TRAIN)
+        .bind(JobKind::Train.as_str())
         .execute(&mut **tx)
         .await?;
     }
@@ -154,13 +154,13 @@ pub(in crate::storage) async fn enqueue(
     }
     let deadline = now.saturating_add(request.max_wait_us);
     let not_before = now.saturating_add(request.quiet_us).min(deadline);
-    let kind = clean(&request.kind).into_owned();
+    let kind = request.kind.as_str();
     let queued: Option<i64> = sqlx::query_scalar(
         "INSERT INTO jobs (project_id, kind, reason, state, created_at, not_before, deadline)
          VALUES ($1, $2, $3, 'queued', $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id",
     )
     .bind(project.id.0)
-    .bind(kind.clone())
+    .bind(kind)
     .bind(clean(&request.reason).into_owned())
     .bind(now)
     .bind(not_before)
@@ -177,7 +177,7 @@ pub(in crate::storage) async fn enqueue(
 async fn put_off(
     tx: &mut Tx,
     project: ProjectId,
-    kind: String,
+    kind: &str,
     quiet: i64,
     deadline: i64,
 ) -> Result<Option<JobId>> {

@@ -12,7 +12,7 @@ impl Storage {
     /// `owner`'s (the lease ran out, or it was cancelled): then the work must stop.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn renew_job(
         &self,
         id: JobId,
@@ -42,7 +42,7 @@ impl Storage {
     /// count as trained. `false` when the job is no longer `owner`'s; then nothing is changed.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn finish_job(
         &self,
         id: JobId,
@@ -81,7 +81,7 @@ impl Storage {
     /// so that the next one asks for a training again. `false` when the job is no longer `owner`'s.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn leave_waiting(&self, id: JobId, owner: &str, waits_for: &str, now: i64) -> Result<bool> {
         let mut tx = self.begin().await?;
         if held(&mut tx, id, owner).await?.is_none() {
@@ -97,7 +97,7 @@ impl Storage {
     /// job is no longer `owner`'s.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn fail_job(
         &self,
         id: JobId,
@@ -133,7 +133,7 @@ impl Storage {
     /// Cancels a queued or running job; who runs it learns so from [`Storage::renew_job`]. `false` when it had ended.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn cancel_job(&self, id: JobId, now: i64) -> Result<bool> {
         let mut tx = self.begin().await?;
         let Some((job, _)) = lock(&mut tx, id).await? else {
@@ -148,10 +148,10 @@ impl Storage {
     }
 
     /// Gives back what `owner` runs, at a shutdown in good order: the jobs are due at once and the broken-off attempt
-    /// does not count. Returns how many.
+    /// does not count. Returns their number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn release_jobs(&self, owner: &str, now: i64) -> Result<u64> {
         let mut released = 0;
         for id in self.running_of(owner).await? {
@@ -179,10 +179,10 @@ impl Storage {
     }
 
     /// Ends the leases of `owner` now, at its start after a crash: what it ran can be claimed without waiting, and the
-    /// attempts count, so a job that kills the program is given up in the end. Returns how many.
+    /// attempts count, so a job that kills the program is given up in the end. Returns their number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub async fn expire_leases(&self, owner: &str, now: i64) -> Result<u64> {
         let expired =
             sqlx::query("UPDATE jobs SET lease_until = $1 WHERE lease_owner = $2 AND state = 'running'")
@@ -210,12 +210,12 @@ async fn held(tx: &mut Tx, id: JobId, owner: &str) -> Result<Option<Job>> {
     Ok(job.filter(|job| job.state == JobState::Running && job.lease_owner.as_deref() == Some(&*clean(owner))))
 }
 
-/// Whether another job of its kind is queued, so that this one can't be.
+/// Returns `true` if another job of its kind is queued, so that this one can't be.
 async fn has_successor(tx: &mut Tx, job: &Job) -> Result<bool> {
     let other: Option<i64> =
         sqlx::query_scalar("SELECT id FROM jobs WHERE project_id = $1 AND kind = $2 AND state = 'queued'")
             .bind(job.project.0)
-            .bind(job.kind.clone())
+            .bind(job.kind.as_str())
             .fetch_optional(&mut **tx)
             .await?;
     Ok(other.is_some())

@@ -119,7 +119,7 @@ async fn input_and_output() {
     assert!(error.to_string().contains("check the disk"), "{error}");
 }
 
-/// Whether this process runs the test alone; else one is started that does, and has to succeed.
+/// Returns `true` if this process runs the test alone; else starts one that does, which has to succeed.
 fn alone(test: &str) -> bool {
     if std::env::var_os(ALONE).is_some() {
         return true;

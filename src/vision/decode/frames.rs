@@ -10,7 +10,7 @@ use crate::vision::VisionError;
 const UNWRITTEN: u8 = 1;
 
 /// A picture, and how many of its rows could be read of those there should be.
-pub struct Frame {
+pub struct DecodedFrame {
     pub picture: RgbImage,
     pub read: u32,
     pub rows: u32,
@@ -20,18 +20,21 @@ pub struct Frame {
 pub fn gif(
     file: &File<'_>,
     check: impl Fn((u32, u32)) -> Result<(), VisionError>,
-) -> Result<Frame, VisionError> {
+) -> Result<DecodedFrame, VisionError> {
     let damaged = |error: gif::DecodingError| VisionError::damaged("GIF", &error);
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     let mut decoder = options.read_info(file.reader(usize::MAX)).map_err(damaged)?;
-    let (width, height) = (u32::from(decoder.width()), u32::from(decoder.height()));
+    let width = u32::from(decoder.width());
+    let height = u32::from(decoder.height());
     let frame = decoder
         .next_frame_info()
         .and_then(|frame| frame.ok_or(gif::DecodingError::UnexpectedEof))
         .map_err(damaged)?;
-    let (left, top) = (u32::from(frame.left), u32::from(frame.top));
-    let (columns, rows) = (u32::from(frame.width), u32::from(frame.height));
+    let left = u32::from(frame.left);
+    let top = u32::from(frame.top);
+    let columns = u32::from(frame.width);
+    let rows = u32::from(frame.height);
     check((columns, rows))?;
     let mut pixels = [UNREAD[0], UNREAD[1], UNREAD[2], UNWRITTEN].repeat(columns as usize * rows as usize);
     let read_all = decoder.read_into_buffer(&mut pixels);
@@ -46,18 +49,19 @@ pub fn gif(
         }
     }
     match read_all {
-        Ok(()) => Ok(Frame { picture, read: rows, rows }),
+        Ok(()) => Ok(DecodedFrame { picture, read: rows, rows }),
         Err(error) if read == 0 => Err(damaged(error)),
-        Err(_) => Ok(Frame { picture, read, rows }),
+        Err(_) => Ok(DecodedFrame { picture, read, rows }),
     }
 }
 
 /// A picture of a decoder that leaves alone what it can't write; `open` opens it again. Two attempts on different grounds tell
 /// what it wrote.
-pub fn bmp<D: ImageDecoder>(open: impl Fn() -> Result<D, ImageError>) -> Result<Frame, ImageError> {
+pub fn bmp<D: ImageDecoder>(open: impl Fn() -> Result<D, ImageError>) -> Result<DecodedFrame, ImageError> {
     let on = |ground: u8| {
         let decoder = open()?;
-        let (size, colour) = (decoder.dimensions(), decoder.color_type());
+        let size = decoder.dimensions();
+        let colour = decoder.color_type();
         let mut pixels = vec![ground; usize::try_from(decoder.total_bytes()).unwrap_or(0)];
         let error = decoder.read_image(&mut pixels).err();
         Ok::<_, ImageError>((size, colour, pixels, error))
@@ -89,5 +93,5 @@ pub fn bmp<D: ImageDecoder>(open: impl Fn() -> Result<D, ImageError>) -> Result<
         _ => RgbImage::from_raw(width, height, pixels),
     };
     let picture = picture.unwrap_or_else(|| RgbImage::from_pixel(width, height, image::Rgb(UNREAD)));
-    Ok(Frame { picture, read, rows: height })
+    Ok(DecodedFrame { picture, read, rows: height })
 }

@@ -77,7 +77,7 @@ fn read(segments: &Segments, bytes: &[u8], strictly: bool) -> Result<(RgbImage, 
         Some(ColorSpace::Luma) => ColorSpace::Luma,
         _ => ColorSpace::RGB,
     };
-    // What is odd in the headers alone is no damage.
+    // An oddity in the headers alone is no damage.
     decoder.set_options(decoder.options().jpeg_set_out_colorspace(colours).set_strict_mode(strictly));
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
@@ -88,7 +88,8 @@ fn read(segments: &Segments, bytes: &[u8], strictly: bool) -> Result<(RgbImage, 
     if strictly && left_over.get() > LEFT_OVER {
         return Err(DecodeErrors::FormatStatic("coded data are left over"));
     }
-    let (width, height) = (width as u32, height as u32);
+    let width = width as u32;
+    let height = height as u32;
     let picture = match colours {
         ColorSpace::Luma => {
             GrayImage::from_raw(width, height, pixels).map(|grey| DynamicImage::from(grey).into_rgb8())
@@ -98,7 +99,7 @@ fn read(segments: &Segments, bytes: &[u8], strictly: bool) -> Result<(RgbImage, 
     Ok((picture.ok_or(DecodeErrors::ZeroError)?, orientation))
 }
 
-/// What a file asks for that no decoder here knows.
+/// Feature of a file that no decoder here supports.
 pub fn unsupported(bytes: &[u8]) -> Option<String> {
     coding(&Segments::read(bytes))
 }

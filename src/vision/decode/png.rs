@@ -1,6 +1,6 @@
 //! PNG: whole, in part, or not at all.
 //!
-//! A checksum that is wrong says nothing where the data decode as they should; so it counts only where two of them are.
+//! A wrong checksum proves nothing where the data decode as they should; so it counts only where two of them are wrong.
 
 use std::io::{BufRead, BufReader, ErrorKind, Seek};
 
@@ -25,7 +25,7 @@ const BACK: [usize; 3] = [0, STEP, 3 * STEP];
 const PASSES: [(u32, u32, u32, u32); 7] =
     [(0, 8, 0, 8), (4, 8, 0, 8), (0, 4, 4, 8), (2, 4, 0, 4), (0, 2, 2, 4), (1, 2, 0, 2), (0, 1, 1, 2)];
 
-/// Which checksums count.
+/// Checksums that count.
 #[derive(Clone, Copy)]
 enum Checks {
     /// Those of chunks.
@@ -35,12 +35,12 @@ enum Checks {
     Nothing,
 }
 
-/// What could be read.
+/// Rows that could be decoded.
 struct Rows {
     picture: RgbImage,
     orientation: Orientation,
     read: u32,
-    /// Why no more were, though there should be.
+    /// Error that ended the decoding, if rows are missing.
     error: Option<DecodingError>,
 }
 
@@ -69,7 +69,7 @@ pub fn decode(file: &File<'_>, memory: u64) -> Result<Decoded, VisionError> {
     let mut source = BufReader::with_capacity(STEP, file.reader(usize::MAX));
     let rows = read(&mut source, Checks::Nothing, memory).map_err(|error| refused(&error, memory))?;
     let Some(error) = &rows.error else {
-        // Chunks are not what they were; the pixels' own sum says whether that matters.
+        // Chunks are not what they were; the pixels' own sum tells if that matters.
         let checked = read(file.reader(usize::MAX), Checks::Pixels, memory);
         let is_wrong = checked.is_ok_and(|rows| rows.error.is_some_and(|error| !is_cut(&error)));
         return done(rows, is_wrong);
@@ -169,7 +169,7 @@ fn to_rgb(row: &[u8], colour: ColorType, depth: BitDepth, rgb: &mut Vec<u8>) {
     }
 }
 
-/// Whether the file ends too early, as far as the decoder knows.
+/// `true` if the file ends too early, as far as the decoder knows.
 fn is_cut(error: &DecodingError) -> bool {
     matches!(error, DecodingError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof)
 }

@@ -1,4 +1,4 @@
-//! How a JPEG file is built: its frame, its scans, and where their coded data lie (ITU-T T.81, annex B).
+//! Structure of a JPEG file: its frame, its scans, and the places of their coded data (ITU-T T.81, annex B).
 
 use std::ops::Range;
 
@@ -17,14 +17,14 @@ const COMPONENTS: usize = 4;
 /// No scan told of a coefficient yet.
 const UNTOLD: u8 = u8::MAX;
 
-/// What the markers of a file say.
+/// Content of the markers of a file.
 #[derive(Debug, Default)]
 pub struct Segments {
     /// The frame's marker, 0xC0 to 0xCF, or 0xF7 of JPEG-LS.
     pub frame: Option<u8>,
     /// Bits of a sample.
     pub precision: u8,
-    /// Rows, as the frame says.
+    /// Rows, by the frame.
     pub height: u16,
     /// Rows of pixels that one row of coded blocks holds.
     pub block_rows: u32,
@@ -32,7 +32,7 @@ pub struct Segments {
     coded: Vec<Range<usize>>,
     /// Stretches of the first scan.
     first_scan: usize,
-    /// Whether the end marker is there.
+    /// `true` if the end marker is there.
     is_ended: bool,
     /// Component, and how far each of its coefficients is told: the bits that are still to come.
     told: Vec<(u8, [u8; 64])>,
@@ -113,8 +113,8 @@ impl Segments {
         self.frame == Some(0xC2)
     }
 
-    /// Whether all scans are there that it takes for a whole picture. A file that was ended properly may leave out what is
-    /// finest.
+    /// `true` if all scans are there that it takes for a whole picture. A file that was ended properly may leave out the
+    /// finest bits.
     pub fn are_complete(&self) -> bool {
         let mut told = self.told.iter().flat_map(|(_, told)| told);
         !self.coded.is_empty() && told.all(|bits| if self.is_ended { *bits != UNTOLD } else { *bits == 0 })
@@ -151,7 +151,7 @@ impl Segments {
 #[derive(Debug)]
 pub struct Guarded {
     pub bytes: Vec<u8>,
-    /// Where the coded data lie.
+    /// Places of the coded data.
     pub coded: Vec<Range<usize>>,
 }
 

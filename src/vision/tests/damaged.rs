@@ -22,12 +22,12 @@ fn decoded(bytes: &[u8]) -> Result<Decoded, VisionError> {
     decode::decode(bytes, &LIMITS)
 }
 
-/// Where a marker of a JPEG stands.
+/// Offset of a marker of a JPEG.
 fn marker(jpeg: &[u8], marker: u8) -> usize {
     jpeg.windows(2).position(|pair| pair == [0xff, marker]).unwrap()
 }
 
-/// Where the `nth` chunk of this kind begins, with its length.
+/// Offset of the first chunk of this kind, at its length field.
 fn chunk(png: &[u8], kind: &[u8; 4]) -> usize {
     png.windows(4).position(|four| four == kind).unwrap() - 4
 }
@@ -68,14 +68,17 @@ fn rows_alike(part: &RgbImage, whole: &RgbImage) -> usize {
 
 #[test]
 fn what_decodes_to_a_whole_picture_counts_whatever_else_is_wrong() {
-    let (jpeg, png, gif) =
-        (drawn_as(ImageFormat::Jpeg), drawn_as(ImageFormat::Png), drawn_as(ImageFormat::Gif));
-    let (webp, bmp) = (drawn_as(ImageFormat::WebP), encoded(&drawn(321, 240).into(), ImageFormat::Bmp));
+    let jpeg = drawn_as(ImageFormat::Jpeg);
+    let png = drawn_as(ImageFormat::Png);
+    let gif = drawn_as(ImageFormat::Gif);
+    let webp = drawn_as(ImageFormat::WebP);
+    let bmp = encoded(&drawn(321, 240).into(), ImageFormat::Bmp);
     let progressive = reference("progressive.jpg");
     let without = |bytes: &[u8], last: usize| bytes[..bytes.len() - last].to_vec();
     let with = |bytes: &[u8], more: &[u8]| [bytes, more].concat();
     let wrong_sum = |kind: &[u8; 4]| {
-        let (mut png, at) = (png.clone(), chunk(&png, kind));
+        let mut png = png.clone();
+        let at = chunk(&png, kind);
         let length = u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize;
         png[at + 8 + length] ^= 0x55;
         png
@@ -182,7 +185,8 @@ fn garbage_among_the_data_is_damage() {
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif] {
         let whole = drawn_as(format);
         for fill in [0x00, 0x5a, 0xff] {
-            let (mut bytes, middle) = (whole.clone(), whole.len() / 2);
+            let mut bytes = whole.clone();
+            let middle = whole.len() / 2;
             bytes[middle..middle + 2_000].fill(fill);
             let found = decoded(&bytes).unwrap_or_else(|error| panic!("{format:?} with {fill}: {error}"));
             assert!(found.damaged, "{format:?} with {fill}");

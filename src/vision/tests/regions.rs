@@ -35,7 +35,8 @@ fn a_region_is_cut_out_of_the_upright_picture() {
         prepare_regions(&jpeg_with_orientation(&upright, 1), &places, &plain(16), &LIMITS).unwrap();
     let stored = image::imageops::rotate270(&upright);
     let turned = prepare_regions(&jpeg_with_orientation(&stored, 6), &places, &plain(16), &LIMITS).unwrap();
-    let (expected, turned) = (expected[0].as_ref().unwrap(), turned[0].as_ref().unwrap());
+    let expected = expected[0].as_ref().unwrap();
+    let turned = turned[0].as_ref().unwrap();
     let difference = mean_difference(&bytes(expected), &bytes(turned));
     assert!(difference <= 2.0, "{difference:.2}");
 }

@@ -54,7 +54,8 @@ fn a_drawn_tiff_gives_the_pixels_of_a_png() {
         colours.to_rgb16().into(),
         colours.to_rgba16().into(),
     ] {
-        let (drawn, png) = (encoded(&other, ImageFormat::Tiff), encoded(&other, ImageFormat::Png));
+        let drawn = encoded(&other, ImageFormat::Tiff);
+        let png = encoded(&other, ImageFormat::Png);
         assert_eq!(prepared(&drawn, 32), prepared(&png, 32), "{:?}", other.color());
     }
 }

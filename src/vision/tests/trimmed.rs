@@ -1,4 +1,4 @@
-//! What of a file is not looked at, and for how long it is.
+//! Parts of a file that are not decoded, and the time limit for the others.
 
 use std::time::Duration;
 

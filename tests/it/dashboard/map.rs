@@ -132,8 +132,8 @@ async fn a_rectangle_becomes_a_tag() {
     };
     for (fields, reason) in [
         (with("left", "1001"), "inside out"),
-        (with("right", "NaN"), "`right` is no number"),
-        (with("bottom", ""), "`bottom` is no number"),
+        (with("right", "NaN"), "`right` is not a number"),
+        (with("bottom", ""), "`bottom` is not a number"),
         (with("tag", "<script>"), "not of U+003C"),
         (with("tag", " "), "needs a name"),
     ] {

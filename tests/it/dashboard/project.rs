@@ -22,7 +22,7 @@ async fn before_the_first_version_it_says_what_it_takes() {
     // The way to the work stands on every page of a project.
     const WAY: &str = "<a class=\"button\" href=\"http://labels.example:8080/projects/1/data\" rel=\"noreferrer\" \
         target=\"_blank\">Label in Label Studio</a>";
-    for below in ["", "/map", "/queue", "/suspects", "/versions"] {
+    for below in ["", "/map", "/queue", "/label-errors", "/versions"] {
         let page = visitor.get(&format!("/ui/projects/1{below}")).await;
         assert!(page.text.contains(WAY), "{below}: {}", page.text);
     }
@@ -74,7 +74,7 @@ async fn with_few_labels_no_share_is_told_and_the_page_says_from_when_on() {
     let versions = visitor.get("/ui/projects/1/versions").await.text;
     assert!(versions.contains("so far 5 labels"), "{versions}");
     let suspects =
-        visitor.until("/ui/projects/1/suspects", |page| page.contains("worth a second look")).await;
+        visitor.until("/ui/projects/1/label-errors", |page| page.contains("worth a second look")).await;
     assert!(suspects.text.contains("Told of classes with 20 labels or more"), "{}", suspects.text);
     server.stop().await;
 }
@@ -84,7 +84,7 @@ async fn what_was_answered_with_nothing_is_counted_linked_and_still_open() {
     let server =
         Server::start(&["--label-studio-url", "http://127.0.0.1:9", "--train-trigger", "manual"]).await;
     server.taught(1..=2).await;
-    for page in ["/ui/projects/1", "/ui/projects/1/suspects"] {
+    for page in ["/ui/projects/1", "/ui/projects/1/label-errors"] {
         let page = Visitor::of(&server).get(page).await;
         assert!(!page.text.to_lowercase().contains("answered with nothing"), "{}", page.text);
     }
@@ -100,7 +100,7 @@ async fn what_was_answered_with_nothing_is_counted_linked_and_still_open() {
         visitor.until("/ui/projects/1", |page| page.contains("2 labelled, 1 unlabelled, 0 skipped")).await;
     assert!(page.text.contains("Answered with nothing: 1."), "{}", page.text);
     assert!(page.text.contains("href=\"http://127.0.0.1:9/projects/1/data?task=3\""), "{}", page.text);
-    let page = visitor.get("/ui/projects/1/suspects").await;
+    let page = visitor.get("/ui/projects/1/label-errors").await;
     assert!(page.text.contains("1 task was submitted without any choice"), "{}", page.text);
     assert!(page.text.contains("Task 3") && page.text.contains("data?task=3"), "{}", page.text);
     server.stop().await;
@@ -117,7 +117,7 @@ async fn suspects_copies_and_outliers_are_shown() {
     server.train().await;
     server.pool_filled(63, 0).await;
     let mut visitor = Visitor::of(&server);
-    let page = visitor.until("/ui/projects/1/suspects", |page| page.contains("nearly the same")).await;
+    let page = visitor.until("/ui/projects/1/label-errors", |page| page.contains("nearly the same")).await;
     assert!(
         page.text.contains("are doubted by models") && page.text.contains(", the model says "),
         "{}",

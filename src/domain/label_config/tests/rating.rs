@@ -20,10 +20,10 @@ fn a_rating_is_a_head_of_numbers() {
 #[test]
 fn what_of_a_rating_cannot_be_learnt_is_refused_by_its_name_and_the_rest_works() {
     for (attributes, reason) in [
-        (r#"maxRating="many""#, "`maxRating=\"many\"` is no whole number from 2 to 1000"),
-        (r#"maxRating="1""#, "`maxRating=\"1\"` is no whole number from 2 to 1000"),
-        (r#"maxRating="4.5""#, "`maxRating=\"4.5\"` is no whole number from 2 to 1000"),
-        (r#"maxRating="99999""#, "`maxRating=\"99999\"` is no whole number from 2 to 1000"),
+        (r#"maxRating="many""#, "`maxRating=\"many\"` is not a whole number from 2 to 1000"),
+        (r#"maxRating="1""#, "`maxRating=\"1\"` is not a whole number from 2 to 1000"),
+        (r#"maxRating="4.5""#, "`maxRating=\"4.5\"` is not a whole number from 2 to 1000"),
+        (r#"maxRating="99999""#, "`maxRating=\"99999\"` is not a whole number from 2 to 1000"),
     ] {
         let rating = format!(r#"<Rating name="r" toName="image" {attributes}/>"#);
         assert_eq!(

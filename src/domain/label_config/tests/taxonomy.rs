@@ -88,7 +88,8 @@ fn an_answer_to_a_taxonomy_shows_the_questions_behind_it() {
         visibleWhen="choice-selected" whenTagName="kingdom" whenChoiceValue="Other">
         <Choice value="x"/><Choice value="y"/></Choices>"#
     ));
-    let (parent, child) = (&config.heads[0], &config.heads[1]);
+    let parent = &config.heads[0];
+    let child = &config.heads[1];
     assert_eq!((child.when.len(), config.ignored.len()), (1, 0));
     let seen = |last: &'static str| visible(&[parent, child], &[vec![last.into()], vec![]])[1];
     assert_eq!((seen("Other"), seen("Animals")), (true, false));

@@ -3,8 +3,8 @@
 use faer::Mat;
 
 use super::*;
-use crate::model::fit::calibration::temperature;
-use crate::model::fit::link::probabilities;
+use crate::model::fit::temperature_scaling::probabilities;
+use crate::model::fit::temperature_scaling::temperature;
 
 /// Scores as ridge gives them: near one for a class that is right with probability `sure`, near zero for the others.
 fn scores(n: usize, sure: f32, seed: u64) -> (Mat<f64>, Targets) {

@@ -1,4 +1,4 @@
-//! What comes out of a whole training.
+//! Results of a whole training.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn classes_that_apply_together_are_learnt_each_for_itself() {
         (flags, row)
     };
     let (labels, rows): (Vec<_>, Vec<_>) = (0..48).map(&mut flags_and_row).unzip();
-    let features = Features { dim: DIM, values: rows.concat() };
+    let features = Matrix { dim: DIM, values: rows.concat() };
     let targets = Targets::Multiple { classes: 3, labels };
     let fitted = train(&TrainingSet { features, targets, hashes: hashes(48) }, 60);
     assert!(fitted.evaluation.accuracy > 0.95, "{:?}", fitted.evaluation);
@@ -88,7 +88,7 @@ fn the_same_picture_for_every_label_gives_a_head_that_knows_nothing() {
 #[test]
 fn regions_of_one_picture_are_judged_together_and_others_that_look_alike_are_not() {
     let mut set = World::new(2, [0.3; 5], 7).single(24);
-    // Rows 0 and 1 are of one picture and look different, rows 2 and 3 are of two and look the same.
+    // Rows 0 and 1 are of one image and look different, rows 2 and 3 are of two and look the same.
     set.hashes[1] = set.hashes[0];
     let row = set.features.row(2).to_vec();
     let dim = set.features.dim;
@@ -115,11 +115,13 @@ fn watching_may_end_a_training() {
 #[test]
 fn the_same_labels_give_the_same_bytes() {
     let mut world = World::new(4, [0.2, 0.2, 0.2, 0.0, 0.0], 7);
-    let (set, pool) = (world.single(60), world.rows(&[0, 1, 2, 3].repeat(30)));
+    let set = world.single(60);
+    let pool = world.rows(&[0, 1, 2, 3].repeat(30));
     let run = || {
         fit(&set, Some(&pool), &groups(), &FitOptions::default(), &mut |_| ControlFlow::Continue(())).unwrap()
     };
-    let (once, again) = (run(), run());
+    let once = run();
+    let again = run();
     assert_eq!(once.head.to_bytes().unwrap(), again.head.to_bytes().unwrap());
     assert_eq!(once.evaluation, again.evaluation);
 }
@@ -128,14 +130,16 @@ fn the_same_labels_give_the_same_bytes() {
 fn near_copies_never_judge_each_other() {
     // Labels by chance: whoever finds a twin's label has seen the twin.
     let mut world = World::new(1, [0.0; 5], 8);
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    let mut values = Vec::new();
+    let mut labels = Vec::new();
     for _ in 0..40 {
-        let (row, label) = (world.row(0), world.random.below(2));
+        let row = world.row(0);
+        let label = world.random.below(2);
         values.extend(&row);
         values.extend(row.iter().map(|value| value + 0.1 * world.random.normal()));
         labels.extend([label; 2]);
     }
-    let features = Features { dim: DIM, values };
+    let features = Matrix { dim: DIM, values };
     let set = TrainingSet { features, targets: Targets::Single { classes: 2, labels }, hashes: hashes(80) };
     let rows = Scaling::of(&set.features, &groups()).unwrap().apply(&set.features);
     let folds = Folds::new(&set.targets, &near_copies(&rows, DIM, &set.hashes));
@@ -169,10 +173,12 @@ fn the_group_that_carries_the_signal_gets_the_weight() {
 
 #[test]
 fn unlabelled_images_teach_where_a_label_a_class_does_not() {
-    let (mut alone, mut taught) = (0, 0);
+    let mut alone = 0;
+    let mut taught = 0;
     for seed in 0..5 {
         let mut world = World::new(3, [0.7; 5], 50 + seed);
-        let (set, pool) = (world.single(6), world.rows(&[0, 1, 2].repeat(60)));
+        let set = world.single(6);
+        let pool = world.rows(&[0, 1, 2].repeat(60));
         let with_pool = fit(
             &set,
             Some(&pool),
@@ -214,7 +220,8 @@ fn a_groups_unit_does_not_matter() {
     let mut scaled = set.clone();
     let grow = |row: &mut [f32]| row[..16].iter_mut().for_each(|value| *value = *value * 512.0 + 64.0);
     scaled.features.values.chunks_exact_mut(DIM).for_each(grow);
-    let (plain, scaled) = (train(&set, 20), train(&scaled, 20));
+    let plain = train(&set, 20);
+    let scaled = train(&scaled, 20);
     for index in 0..15 {
         let mut row = world.row(index % 3);
         let expected = plain.head.probabilities(&row).unwrap();
@@ -231,9 +238,11 @@ fn refinement_is_kept_only_where_unseen_labels_gain() {
     for seed in 0..6 {
         for signal in [0.0, 0.15, 0.4] {
             let set = World::new(3, [signal; 5], 30 + seed).single(50);
-            let (ridge, refined) = (train(&set, 0), train(&set, 60));
+            let ridge = train(&set, 0);
+            let refined = train(&set, 60);
             assert!(!ridge.refined);
-            let (before, after) = (ridge.evaluation.log_loss, refined.evaluation.log_loss);
+            let before = ridge.evaluation.log_loss;
+            let after = refined.evaluation.log_loss;
             if refined.refined {
                 kept += 1;
                 assert!(after < before, "seed {seed}, signal {signal}: {before} {after}");

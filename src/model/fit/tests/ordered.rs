@@ -6,7 +6,8 @@ use crate::model::fit::link::Link;
 /// Classes on a line: what is between two of them is between their images too.
 fn line(classes: usize, n: usize, seed: u64) -> (TrainingSet, World) {
     let mut world = World::new(2, [0.5; 5], seed);
-    let (first, last) = (world.centres[0].clone(), world.centres[1].clone());
+    let first = world.centres[0].clone();
+    let last = world.centres[1].clone();
     let at = |class: usize| class as f32 / (classes - 1) as f32;
     let between = |class| first.iter().zip(&last).map(|(a, b)| a + (b - a) * at(class)).collect();
     world.centres = (0..classes).map(between).collect();
@@ -28,7 +29,8 @@ fn error(fitted: &Fitted, world: &mut World) -> f64 {
 
 #[test]
 fn an_order_is_learnt_from_fewer_labels_than_classes_by_themselves() {
-    let (mut ordered, mut by_themselves) = (0.0, 0.0);
+    let mut ordered = 0.0;
+    let mut by_themselves = 0.0;
     for seed in 0..4 {
         let (mut set, mut world) = line(7, 35, 60 + seed);
         ordered += error(&train(&set, 60), &mut world);
@@ -55,7 +57,7 @@ fn copies_of_three_pictures_tell_of_no_order() {
     let labels: Vec<usize> = (0..48).map(|row| [0, 2, 3][row % 3]).collect();
     let values = (0..48).flat_map(|row| pictures[row % 3].clone()).collect();
     let targets = Targets::Ordered { classes: 4, labels: labels.clone() };
-    let set = TrainingSet { features: Features { dim: DIM, values }, targets, hashes: hashes(48) };
+    let set = TrainingSet { features: Matrix { dim: DIM, values }, targets, hashes: hashes(48) };
     let fitted = train(&set, 60);
     let named = pictures.map(|picture| first(&fitted.head.probabilities(&picture).unwrap()));
     assert_eq!(named, [0, 2, 3]);
@@ -90,7 +92,8 @@ fn many_labels_decide_how_wide_the_bell_is_and_few_hardly() {
             Mat::from_fn(n, 1, |row, _| f64::from(labels[row] as f32 / 4.0 + noise * random.normal()));
         Link::learn(&scores, &Targets::Ordered { classes: 5, labels }).unwrap().temperature()
     };
-    let (narrow, wide) = (variance(2_000, 0.1), variance(2_000, 0.4));
+    let narrow = variance(2_000, 0.1);
+    let wide = variance(2_000, 0.4);
     assert!(narrow < 0.02 && wide > 0.1, "{narrow} {wide}");
     let few = [variance(2, 0.1), variance(2, 0.4)];
     assert!(few.iter().all(|few| (0.015..0.1).contains(few)), "{few:?}");

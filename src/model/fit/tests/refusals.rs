@@ -1,8 +1,8 @@
-//! Trainings that can't be: each says why.
+//! Trainings that are refused, each with its reason.
 
 use super::*;
 
-fn refused(set: &TrainingSet, pool: Option<&Features>) -> FitError {
+fn refused(set: &TrainingSet, pool: Option<&Matrix>) -> FitError {
     fit(set, pool, &groups(), &FitOptions::default(), &mut |_| ControlFlow::Continue(()))
         .expect_err("refused")
 }
@@ -24,8 +24,7 @@ fn rows_labels_and_hashes_that_do_not_match_are_counted() {
 #[test]
 fn no_labels_at_all_are_refused() {
     let targets = Targets::Single { classes: 3, labels: Vec::new() };
-    let set =
-        TrainingSet { features: Features { dim: DIM, values: Vec::new() }, targets, hashes: Vec::new() };
+    let set = TrainingSet { features: Matrix { dim: DIM, values: Vec::new() }, targets, hashes: Vec::new() };
     assert!(matches!(refused(&set, None), FitError::Empty));
 }
 
@@ -33,13 +32,13 @@ fn no_labels_at_all_are_refused() {
 fn embeddings_of_another_backbone_are_refused_wherever_they_come_from() {
     let set = sound();
     let mut narrow = set.clone();
-    narrow.features = Features { dim: 47, values: vec![0.5; 47 * 12] };
+    narrow.features = Matrix { dim: 47, values: vec![0.5; 47 * 12] };
     assert!(matches!(
         refused(&narrow, None),
         FitError::Model(ModelError::Length { expected: DIM, found: 47 })
     ));
     for dim in [0, 47, 49, 2 * DIM] {
-        let pool = Features { dim, values: vec![0.5; dim * 5] };
+        let pool = Matrix { dim, values: vec![0.5; dim * 5] };
         let found =
             fit(&set, Some(&pool), &groups(), &FitOptions::default(), &mut |_| ControlFlow::Continue(()));
         // A pool without rows is no pool.

@@ -8,12 +8,14 @@ use super::*;
 /// Kernel ridge with an intercept that is not shrunk, solved on `fitted` rows and asked for all: class means and
 /// `K (H K H + λI)⁻¹ H Y` about the fitted rows' centre.
 fn closed_form(rows: &[f32], dim: usize, y: &Mat<f64>, fitted: &[usize], strength: f64) -> Mat<f64> {
-    let (n, m) = (rows.len() / dim, fitted.len());
+    let n = rows.len() / dim;
+    let m = fitted.len();
     let x = Mat::from_fn(n, dim, |i, j| f64::from(rows[i * dim + j]));
     let means = |of: &Mat<f64>| -> Vec<f64> {
         (0..of.ncols()).map(|j| fitted.iter().map(|i| of[(*i, j)]).sum::<f64>() / m as f64).collect()
     };
-    let (x_mean, y_mean) = (means(&x), means(y));
+    let x_mean = means(&x);
+    let y_mean = means(y);
     let centred = Mat::from_fn(n, dim, |i, j| x[(i, j)] - x_mean[j]);
     let seen = Mat::from_fn(m, dim, |i, j| centred[(fitted[i], j)]);
     let targets = Mat::from_fn(m, y.ncols(), |i, c| y[(fitted[i], c)] - y_mean[c]);
@@ -25,11 +27,14 @@ fn closed_form(rows: &[f32], dim: usize, y: &Mat<f64>, fitted: &[usize], strengt
 
 /// The same with a weight for each row, fitted on all, in the columns' space.
 fn weighted_closed_form(x: &Mat<f64>, y: &Mat<f64>, weights: &[f64], strength: f64) -> Mat<f64> {
-    let (n, dim, total) = (x.nrows(), x.ncols(), weights.iter().sum::<f64>());
+    let n = x.nrows();
+    let dim = x.ncols();
+    let total = weights.iter().sum::<f64>();
     let means = |of: &Mat<f64>| -> Vec<f64> {
         (0..of.ncols()).map(|j| (0..n).map(|i| weights[i] * of[(i, j)]).sum::<f64>() / total).collect()
     };
-    let (x_mean, y_mean) = (means(x), means(y));
+    let x_mean = means(x);
+    let y_mean = means(y);
     let centred = Mat::from_fn(n, dim, |i, j| x[(i, j)] - x_mean[j]);
     let seen = Mat::from_fn(n, dim, |i, j| weights[i] * centred[(i, j)]);
     let targets = Mat::from_fn(n, y.ncols(), |i, c| y[(i, c)] - y_mean[c]);
@@ -57,7 +62,8 @@ const EXACT: f64 = 1e-4;
 fn ridge_and_every_fold_are_the_closed_form() {
     for (n, strength) in [(12, 1.0), (38, 0.03), (90, 0.003)] {
         let set = World::new(3, [0.4; 5], 40).single(n);
-        let (rows, y) = (scaled(&set), set.targets.matrix());
+        let rows = scaled(&set);
+        let y = set.targets.matrix();
         let folds = Folds::new(&set.targets, &(0..n).collect::<Vec<_>>());
         assert_eq!(folds.count, if n <= 40 { n } else { 10 });
         let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
@@ -78,7 +84,8 @@ fn ridge_and_every_fold_are_the_closed_form() {
 #[test]
 fn the_strength_has_the_least_error_out_of_fold() {
     let set = World::new(3, [0.9; 5], 45).single(60);
-    let (rows, y) = (scaled(&set), set.targets.matrix());
+    let rows = scaled(&set);
+    let y = set.targets.matrix();
     let folds = Folds::new(&set.targets, &(0..60).collect::<Vec<_>>());
     let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
     let sums = ridge.sums(&folds);
@@ -93,7 +100,8 @@ fn the_strength_has_the_least_error_out_of_fold() {
 #[test]
 fn each_row_is_scored_by_the_fit_that_left_it_out() {
     let set = World::new(3, [0.4; 5], 41).single(24);
-    let (rows, y) = (scaled(&set), set.targets.matrix());
+    let rows = scaled(&set);
+    let y = set.targets.matrix();
     let folds = Folds::new(&set.targets, &(0..24).collect::<Vec<_>>());
     let ridge = Ridge::new(&rows, &[], DIM, &set.targets).unwrap();
     let fits = ridge.fit_all(&ridge.sums(&folds), 0.1).unwrap();
@@ -125,7 +133,8 @@ fn the_pool_is_fitted_with_its_guesses_as_labels_of_little_weight() {
     let set = world.single(18);
     let pool = world.rows(&[0, 1, 2].repeat(10));
     let scaling = Scaling::of(&set.features, &groups()).unwrap();
-    let (rows, others) = (scaling.apply(&set.features), scaling.apply(&pool));
+    let rows = scaling.apply(&set.features);
+    let others = scaling.apply(&pool);
     let folds = Folds::new(&set.targets, &(0..18).collect::<Vec<_>>());
     let ridge = Ridge::new(&rows, &others, DIM, &set.targets).unwrap();
     let found = ridge.fit_all(&ridge.sums(&folds), 0.1).unwrap();
@@ -164,7 +173,8 @@ fn more_labels_than_landmarks_come_close_to_the_closed_form() {
     let labels: Vec<usize> = (0..n).map(|row| row % 3).collect();
     let rows: Vec<f32> = (0..n * WIDE)
         .map(|at| {
-            let (row, column) = (at / WIDE, at % WIDE);
+            let row = at / WIDE;
+            let column = at % WIDE;
             let signal = if column % 3 == labels[row] && column < 12 { 1.5 } else { 0.0 };
             (signal + random.normal()) * 0.5 / (1.0 + column as f32 / 8.0)
         })
