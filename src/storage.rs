@@ -116,8 +116,8 @@ impl Storage {
     /// It was deleted or replaced.
     pub async fn check_file(&self) -> Result<()> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        let looked = tokio::task::spawn_blocking(move || file.compare()).await;
-        looked.unwrap_or_else(|_| Err(StorageError::unavailable("it could not be looked at", "try again")))
+        let compared = tokio::task::spawn_blocking(move || file.compare()).await;
+        compared.unwrap_or_else(|_| Err(StorageError::unavailable("it could not be looked at", "try again")))
     }
 
     /// Waits for running statements and closes all connections of all clones.

@@ -248,14 +248,8 @@ impl Training {
     }
 }
 
-impl Worker {
-    fn training(&self) -> Training {
-        Training(Arc::clone(&self.0))
-    }
-}
-
-impl Reconciler {
-    fn training(&self) -> Training {
-        Training(Arc::clone(&self.0))
+impl Inner {
+    fn training(self: &Arc<Self>) -> Training {
+        Training(Arc::clone(self))
     }
 }

@@ -62,7 +62,7 @@ pub fn list(words: &[String]) -> anyhow::Result<Vec<ImageLocation>> {
 /// Predicts images on every core, with a progress bar on a terminal.
 ///
 /// # Errors
-/// No image can be predicted at whatever it is; a bad image is skipped instead.
+/// None can be predicted, for a reason that is of no image; a bad image is skipped instead.
 pub async fn predict_all(
     model: &Model,
     images: Vec<ImageLocation>,

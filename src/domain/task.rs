@@ -67,7 +67,7 @@ impl Task {
     ///
     /// # Errors
     /// [`TaskError::Field`] where it is no object, or `data` is neither an object nor nothing.
-    pub fn to_look_at(value: &Value) -> Result<Self, TaskError> {
+    pub fn to_predict(value: &Value) -> Result<Self, TaskError> {
         let record = Record::of("task", value)?;
         let id = TaskId(record.get("id").and_then(whole).unwrap_or_default());
         let data = match record.object("data")? {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_to_look_at_needs_no_id() {
+    fn a_task_to_predict_needs_no_id() {
         for (id, read) in [
             (json!(7), 7),
             (json!(7.0), 7),
@@ -255,12 +255,12 @@ mod tests {
             (json!("41f0c2d4-63b6-4d0c-9f1c-1d2f0f3f2b11"), 0),
             (json!([7]), 0),
         ] {
-            let task = Task::to_look_at(&json!({"id": id, "data": {"image": "a.png"}})).unwrap();
+            let task = Task::to_predict(&json!({"id": id, "data": {"image": "a.png"}})).unwrap();
             assert_eq!((task.id, task.image_source("image")), (TaskId(read), Ok("a.png".into())));
         }
-        let bare = Task::to_look_at(&json!({"image": "a.png"})).unwrap();
+        let bare = Task::to_predict(&json!({"image": "a.png"})).unwrap();
         assert_eq!((bare.id, bare.image_source("image")), (TaskId(0), Ok("a.png".into())));
-        assert!(Task::to_look_at(&json!("a.png")).is_err() && Task::to_look_at(&json!({"data": 3})).is_err());
+        assert!(Task::to_predict(&json!("a.png")).is_err() && Task::to_predict(&json!({"data": 3})).is_err());
     }
 
     #[test]

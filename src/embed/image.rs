@@ -328,10 +328,10 @@ impl Images {
 /// Reads an image off the async threads.
 async fn blocking<T: Send + 'static>(
     task: TaskId,
-    look: impl FnOnce() -> Result<T, VisionError> + Send + 'static,
+    read: impl FnOnce() -> Result<T, VisionError> + Send + 'static,
 ) -> Result<T, EmbedError> {
-    let looked = tokio::task::spawn_blocking(look).await.map_err(|_| EmbedError::ShuttingDown)?;
-    looked.map_err(|source| EmbedError::Vision { task, source })
+    let read = tokio::task::spawn_blocking(read).await.map_err(|_| EmbedError::ShuttingDown)?;
+    read.map_err(|source| EmbedError::Vision { task, source })
 }
 
 /// Memory of decoding in megabytes, at most [`DECODE_MEMORY_MB`]; a picture beyond the limits is refused before it takes any.

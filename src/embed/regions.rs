@@ -105,8 +105,9 @@ impl Images {
         let places: Vec<Place> = missing.iter().filter_map(|index| regions[*index].place).collect();
         let mut failed: HashMap<usize, Arc<EmbedError>> = HashMap::new();
         if !missing.is_empty() {
-            let looked = self.embed_cut_regions(asker, image, bytes, places, &missing, &under).await?;
-            for (index, embedding) in missing.into_iter().zip(looked) {
+            let embedded_regions =
+                self.embed_cut_regions(asker, image, bytes, places, &missing, &under).await?;
+            for (index, embedding) in missing.into_iter().zip(embedded_regions) {
                 match embedding {
                     Ok(embedding) => known[index] = Some(embedding),
                     Err(error) => {
@@ -139,14 +140,14 @@ impl Images {
             vision::prepare_regions(bytes, &places, input, limits)
         };
         let prepared = self.decode(task, bytes, cut).await?;
-        let mut looked = Vec::with_capacity(prepared.len());
+        let mut embedded_regions = Vec::with_capacity(prepared.len());
         for (prepared, index) in prepared.into_iter().zip(indices) {
-            looked.push(match prepared {
+            embedded_regions.push(match prepared {
                 Ok(prepared) => self.run(task, prepared, under[*index]).await,
                 Err(source) => Err(EmbedError::Vision { task, source }),
             });
         }
-        Ok(looked)
+        Ok(embedded_regions)
     }
 }
 

@@ -166,7 +166,7 @@ async fn predict_tasks(
 }
 
 fn read(index: usize, task: &Value) -> Option<Task> {
-    Task::to_look_at(task)
+    Task::to_predict(task)
         .inspect_err(|error| {
             metrics::counter!("weathervane_tasks_unpredicted_total", "reason" => "task").increment(1);
             tracing::warn!(index, %error, "task can't be read");

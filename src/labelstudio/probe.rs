@@ -152,7 +152,7 @@ impl Probe {
     /// Asks for the state of a project.
     ///
     /// # Errors
-    /// As [`Probe::health`]; a project it never received of.
+    /// As [`Probe::health`]; a project that it does not know.
     pub async fn status(&self, project: ProjectId) -> Result<ServerStatus, ProbeError> {
         let shown = self.get(&format!("api/projects/{project}")).await?;
         serde_json::from_value(shown).map_err(|error| ProbeError::Stranger(error.to_string()))

@@ -54,7 +54,7 @@ impl Worker {
         })
         .await
         .map_err(|_| TrainingError::Cancelled)?;
-        self.training().labels().say_unused(project, &unused);
+        self.0.training().labels().say_unused(project, &unused);
         let ids: Vec<TaskId> = by_task.keys().copied().collect();
         let tasks: HashMap<TaskId, Task> =
             storage.tasks(project, &ids).await?.into_iter().map(|row| (row.id, Task::from(row))).collect();

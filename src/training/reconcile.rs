@@ -58,7 +58,7 @@ impl Reconciler {
                     tracing::info!(%project, added = found.added, changed = found.changed, removed = found.removed,
                         "labels taken over from Label Studio's export");
                 }
-                self.training().learn_pending(project, "labels taken over").await;
+                self.0.training().learn_pending(project, "labels taken over").await;
             }
             Err(error @ TrainingError::ProjectGone(_)) => {
                 tracing::warn!(%project, %error, "labels not compared");

@@ -39,7 +39,7 @@ impl Worker {
         let started = Instant::now();
         if self.0.label_studio.is_configured() && self.wants_export(job).await? {
             // Labels that came by import are only in the export; what the webhooks brought is learnt anyway.
-            if let Err(error) = self.training().reconciler().pull_export(job.project).await {
+            if let Err(error) = self.0.training().reconciler().pull_export(job.project).await {
                 tracing::warn!(project = %job.project, %error, "training without Label Studio's export");
             }
         }

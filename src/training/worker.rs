@@ -87,7 +87,7 @@ impl Worker {
         match self.0.storage.projects().await {
             Ok(projects) => {
                 for project in projects {
-                    self.training().learn_pending(project.id, "labels not learnt before the restart").await;
+                    self.0.training().learn_pending(project.id, "labels not learnt before the restart").await;
                 }
             }
             Err(error) => tracing::warn!(%error, "projects can't be read, no training caught up on"),
@@ -120,7 +120,7 @@ impl Worker {
         watch: &mut dyn FnMut(&Job),
     ) -> Result<Job, TrainingError> {
         let project = ProjectRef { id: project, created_at_secs: None };
-        let id = self.training().request(Some(project), None, Vec::new()).await?;
+        let id = self.0.training().request(Some(project), None, Vec::new()).await?;
         loop {
             let now = (self.0.now)();
             if let Some(job) = self.0.storage.try_claim(id, &self.0.owner, now, micros(LEASE)).await? {
